@@ -1,0 +1,41 @@
+/** The exit codes that this version's controller gives; docs/exit-codes.md has the whole table. */
+export const exitCodes = { usage: 64, defect: 70 } as const;
+
+/**
+ * A failure that a user can do something about: one class each, told apart by `code`, which stays the same across
+ * versions. The message is one sentence that ends with the remedy.
+ */
+export abstract class Failure extends Error {
+  abstract readonly code: string;
+  abstract readonly exitCode: number;
+  /** The value that was refused, as it was given. */
+  readonly received: string;
+  readonly remedy: string;
+
+  constructor(what: string, received: string, remedy: string) {
+    super(`${what}; ${remedy}`);
+    this.name = new.target.name;
+    this.received = received;
+    this.remedy = remedy;
+  }
+}
+
+/** The command line can't be understood. */
+export class UsageError extends Failure {
+  readonly code = "usage";
+  readonly exitCode = exitCodes.usage;
+}
+
+/** The command exists, but not yet what it needs. */
+export class NotBuiltError extends Failure {
+  readonly code = "not-built";
+  readonly exitCode = exitCodes.usage;
+}
+
+/** One sentence about what should never have been thrown, with the place, for the report. */
+export function defect(error: unknown): string {
+  const known = error instanceof Error;
+  const place = known ? /\n {4}at (.*)/.exec(error.stack ?? "")?.[1] : undefined;
+  const what = known ? `${error.name}: ${error.message}` : String(error);
+  return `a defect of leasehold itself, please report it: ${what}${place ? ` at ${place}` : ""}`;
+}

@@ -1,0 +1,193 @@
+/* Roles and launching: what was this process started as, and with what? */
+#include "guard.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+struct start self;
+
+/* ---- small things that every role uses ---- */
+
+uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+int ms_until(uint64_t at_ns, uint64_t now) {
+    if (at_ns == UINT64_MAX) return -1;
+    if (at_ns <= now) return 0;
+    uint64_t ms = (at_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+    return ms < 60000 ? (int)ms : 60000;
+}
+
+/* One line for people, or one JSON object (our texts hold nothing that JSON would have to escape, but for what the user
+ * named: quotes, backslashes and control characters become ?). A full log pipe costs the line; the next says how many. */
+void say(const char *format, ...) {
+    static unsigned long dropped;
+    char text[900], line[1100];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    bool json = self.page && atomic_load(&self.page->json_log);
+    for (unsigned char *c = (unsigned char *)text; *c; c++)
+        if (*c < ' ' || (json && (*c == '"' || *c == '\\' || *c > '~'))) *c = '?';
+    char lost[64] = "";
+    if (dropped) snprintf(lost, sizeof lost, " (%lu log lines dropped before this one)", dropped);
+    int n = snprintf(line, sizeof line, json ? "{\"level\":\"warn\",\"name\":\"guard\",\"msg\":\"%s%s\"}\n" : "leasehold: %s%s\n", text, lost);
+    if (write(self.log_fd >= 0 ? self.log_fd : 2, line, (size_t)n) == n) dropped = 0;
+    else dropped++;
+}
+
+void die(int code, const char *format, ...) {
+    char text[900];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    self.log_fd = -1; /* nothing runs yet: standard error may block */
+    say("%s", text);
+    _exit(code);
+}
+
+int signals_fd(void) {
+    sigset_t all;
+    sigfillset(&all);
+    return signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int timer_fd(void) { return timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK); }
+
+void timer_at(int fd, uint64_t at_ns) {
+    struct itimerspec t = {{0, 0}, {(time_t)(at_ns / NS_PER_S), (long)(at_ns % NS_PER_S)}};
+    if (at_ns == UINT64_MAX) t.it_value = (struct timespec){0, 0};
+    timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
+}
+
+/* Best effort: to be on time on a loaded machine, and not to be paged out when memory is short. */
+void raise_priority(void) {
+    setpriority(PRIO_PROCESS, 0, -10);
+    syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT);
+}
+
+void restore_start(void) {
+    setpriority(PRIO_PROCESS, 0, self.nice);
+    sigaction(SIGCHLD, &self.chld, NULL);
+    sigprocmask(SIG_SETMASK, &self.mask, NULL);
+}
+
+void close_from(int first) {
+    if (syscall(SYS_close_range, first, ~0u, 0) == 0) return;
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files)) return;
+    for (int fd = first; (rlim_t)fd < files.rlim_cur && fd < 65536; fd++) close(fd);
+}
+
+void env_take(char **env, const char *name) {
+    size_t n = strlen(name);
+    char **to = env;
+    for (char **from = env; *from; from++)
+        if (strncmp(*from, name, n) || (*from)[n] != '=') *to++ = *from;
+    *to = NULL;
+}
+
+void env_put(char **env, char *entry) {
+    size_t n = strcspn(entry, "=");
+    char **to = env;
+    for (char **from = env; *from; from++)
+        if (strncmp(*from, entry, n) || (*from)[n] != '=') *to++ = *from;
+    *to++ = entry;
+    *to = NULL;
+}
+
+/* `pkill leasehold` and `pkill -f leasehold` must not reach the roles that finish outer's work, so they lose its name
+ * and its command line. The arguments are gone afterwards. */
+void rename_process(const char *name) {
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+    char *end = self.argv[0];
+    for (char **a = self.argv; *a; a++) end = *a + strlen(*a) + 1;
+    memset(self.argv[0], 0, (size_t)(end - self.argv[0]));
+    strncpy(self.argv[0], name, (size_t)(end - self.argv[0]) - 1);
+}
+
+/* ---- the start ---- */
+
+static void look_at_capabilities(void) {
+    enum { CAP_KILL = 5, CAP_SETUID = 7 }; /* linux/capability.h, which musl's own headers lack, as the rest here */
+    struct { uint32_t version; int pid; } header = {0x20080522, 0};
+    struct { uint32_t effective, permitted, inheritable; } data[2] = {{0, 0, 0}, {0, 0, 0}};
+    if (syscall(SYS_capget, &header, data)) return;
+    self.can_kill = data[0].effective >> CAP_KILL & 1;
+    /* Root gains the bounding set back at every exec, so what is not effective now may be soon. */
+    self.may_change_uid = (data[0].permitted | data[0].inheritable) >> CAP_SETUID & 1 ||
+                          (geteuid() == 0 && prctl(PR_CAPBSET_READ, CAP_SETUID, 0, 0, 0) == 1);
+}
+
+void remember_start(char **argv, char **env) {
+    self.argv = argv, self.env = env, self.log_fd = -1;
+    self.pid1 = getpid() == 1;
+    self.nice = getpriority(PRIO_PROCESS, 0);
+    /* A closed standard descriptor would become one of ours; the placeholder is closed again for the app. */
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) self.closed[fd] = open("/dev/null", O_RDWR) == fd;
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &self.mask);
+    struct sigaction standard = {.sa_handler = SIG_DFL};
+    sigaction(SIGCHLD, &standard, &self.chld); /* inherited as ignored, it would hide deaths from waitpid */
+    look_at_capabilities();
+}
+
+/* Node and its bundle lie beside this program. */
+static void find_payload(void) {
+    char dir[3072];
+    ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
+    if (n < 0) die(EXIT_CONFIG, "/proc is not mounted (%s): mount it, the guard finds the app's processes there", strerror(errno));
+    dir[n] = 0;
+    *strrchr(dir, '/') = 0;
+    snprintf(self.node, sizeof self.node, "%s/node", dir);
+    snprintf(self.bundle, sizeof self.bundle, "%s/leasehold.cjs", dir);
+}
+
+/* Every other subcommand is plain TypeScript: no app, no guard. NODE_OPTIONS and LD_PRELOAD are meant for the app. */
+static void run_node(int argc, char **argv) {
+    static char *args[16384], *env[16384];
+    size_t n = 0;
+    find_payload();
+    if ((size_t)argc + 2 > sizeof args / sizeof *args) die(EXIT_USAGE, "more than 16,000 arguments");
+    args[n++] = self.node, args[n++] = self.bundle;
+    for (int i = 1; i < argc; i++) args[n++] = argv[i];
+    n = 0;
+    for (char **e = self.env; *e && n + 1 < sizeof env / sizeof *env; e++)
+        if (strncmp(*e, "NODE_", 5) && strncmp(*e, "LD_", 3)) env[n++] = *e;
+    restore_start();
+    execve(self.node, args, env);
+    die(EXIT_DEFECT, "%s can't be executed (%s): the installation is not complete", self.node, strerror(errno));
+}
+
+int main(int argc, char **argv, char **env) {
+    remember_start(argv, env);
+    const char *role = argc > 1 ? argv[1] : "";
+    if (!strcmp(role, "probe")) return probe_main(argc, argv);
+    if (!strcmp(role, "job")) return job_main(argc, argv);
+    if (!strcmp(role, "guard")) return outer_main(argc, argv);
+    bool command = false;
+    for (int i = 2; i < argc; i++) command |= !strcmp(argv[i], "--");
+    if (!strcmp(role, "run") && command) {
+        find_payload();
+        return outer_main(argc, argv);
+    }
+    run_node(argc, argv); /* also `run` without a command: there the usage is explained */
+    return EXIT_DEFECT;
+}

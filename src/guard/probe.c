@@ -1,0 +1,213 @@
+/* The probe: file operations on a volume that may hang. It knows no policy, opens every file anew, and runs in a job, whose
+ * deadline is its time limit: whoever waits for it never waits in a system call of its own. */
+#include "guard.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { CONTENT_MAX = 1048576 };
+static char content[CONTENT_MAX]; /* what an operation returns, or writes */
+static char back[CONTENT_MAX];
+static size_t length;
+static const char *step; /* the system call that failed last */
+
+static int failed(const char *call) {
+    step = call;
+    return errno ? errno : EIO;
+}
+
+/* Closes fd after an operation; the close of a written file is where some network file systems report the error. */
+static int closing(int fd, int error) {
+    if (close(fd) && !error) return failed("close");
+    return error;
+}
+
+static int read_all(int fd, char *to, size_t max, size_t *got) {
+    for (*got = 0; *got < max;) {
+        ssize_t n = read(fd, to + *got, max - *got);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return failed("read");
+        if (n == 0) break;
+        *got += (size_t)n;
+    }
+    return 0;
+}
+
+static int read_file(const char *path, char *to, size_t max, size_t *got) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return failed("open");
+    return closing(fd, read_all(fd, to, max, got));
+}
+
+static int write_all(int fd, size_t bytes) {
+    for (size_t at = 0; at < bytes;) {
+        ssize_t n = pwrite(fd, content + at, bytes - at, (off_t)at);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return failed("write");
+        at += (size_t)n;
+    }
+    return fsync(fd) ? failed("fsync") : 0;
+}
+
+static int write_file(const char *path, int flags, size_t bytes) {
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | flags, 0666);
+    if (fd < 0) return failed("open");
+    return closing(fd, write_all(fd, bytes));
+}
+
+static int sync_directory_of(const char *path) {
+    char copy[4096];
+    snprintf(copy, sizeof copy, "%s", path);
+    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return failed("open");
+    return closing(fd, fsync(fd) ? failed("fsync") : 0);
+}
+
+/* ---- the operations: errno, or 0 ---- */
+
+static int op_fs(char **a, size_t n) {
+    (void)n;
+    struct stat st;
+    struct statfs fs;
+    int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return failed("open");
+    if (fstat(fd, &st)) return closing(fd, failed("fstat"));
+    if (fstatfs(fd, &fs)) return closing(fd, failed("fstatfs"));
+    length = (size_t)snprintf(content, sizeof content,
+        "type=0x%lx bsize=%lu blocks=%llu bfree=%llu bavail=%llu files=%llu ffree=%llu flags=0x%lx dev=%u:%u ino=%llu kind=%s",
+        (unsigned long)fs.f_type, (unsigned long)fs.f_bsize, (unsigned long long)fs.f_blocks, (unsigned long long)fs.f_bfree,
+        (unsigned long long)fs.f_bavail, (unsigned long long)fs.f_files, (unsigned long long)fs.f_ffree,
+        (unsigned long)fs.f_flags, major(st.st_dev), minor(st.st_dev), (unsigned long long)st.st_ino,
+        S_ISDIR(st.st_mode) ? "dir" : S_ISREG(st.st_mode) ? "file" : "other");
+    return closing(fd, 0);
+}
+
+static int op_read(char **a, size_t max) { return read_file(a[0], content, max, &length); }
+
+static int op_list(char **a, size_t max) {
+    int fd = open(a[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return failed("open");
+    struct { uint64_t ino; int64_t off; uint16_t len; uint8_t type; char name[]; } *e;
+    static union { uint64_t align; char bytes[32768]; } d;
+    long got;
+    while ((got = syscall(SYS_getdents64, fd, &d, sizeof d)) > 0)
+        for (long at = 0; at < got; at += e->len) {
+            e = (void *)(d.bytes + at);
+            size_t bytes = strlen(e->name) + 1;
+            if (!strcmp(e->name, ".") || !strcmp(e->name, "..")) continue;
+            if (max == 0 || length + bytes > sizeof content) return closing(fd, 0);
+            memcpy(content + length, e->name, bytes);
+            length += bytes, max--;
+        }
+    return closing(fd, got < 0 ? failed("getdents64") : 0);
+}
+
+static int op_write(char **a, size_t bytes) { return write_file(a[0], 0, bytes); }
+
+static int op_check(char **a, size_t bytes) {
+    size_t got;
+    int error = write_file(a[0], 0, bytes);
+    if (!error) error = read_file(a[0], back, bytes, &got);
+    if (!error && (got != bytes || memcmp(back, content, bytes))) step = "compare", error = EILSEQ;
+    return error;
+}
+
+static int op_create(char **a, size_t bytes) {
+    int error = write_file(a[0], O_EXCL, bytes);
+    if (error) return error;
+    if (link(a[0], a[1])) error = failed("link");
+    if (unlink(a[0]) && !error) error = failed("unlink");
+    return error ? error : sync_directory_of(a[1]);
+}
+
+static int op_mkdir(char **a, size_t n) {
+    (void)n;
+    return mkdir(a[0], 0777) ? failed("mkdir") : sync_directory_of(a[0]);
+}
+
+static int op_unlink(char **a, size_t n) {
+    (void)n;
+    return unlink(a[0]) ? failed("unlink") : 0;
+}
+
+static int op_sync(char **a, size_t n) {
+    (void)n;
+    int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return failed("open");
+    return closing(fd, syncfs(fd) ? failed("syncfs") : 0);
+}
+
+static const struct operation {
+    const char *name;
+    int paths;
+    bool number, input; /* its last argument is a number; that many bytes of standard input are its content */
+    int (*run)(char **paths, size_t number);
+} operations[] = {
+    {"fs", 1, false, false, op_fs},        {"read", 1, true, false, op_read},  {"list", 1, true, false, op_list},
+    {"write", 1, true, true, op_write},    {"check", 1, true, true, op_check}, {"create", 2, true, true, op_create},
+    {"mkdir", 1, false, false, op_mkdir},  {"unlink", 1, false, false, op_unlink}, {"sync", 1, false, false, op_sync},
+};
+
+static const struct operation *operation_at(int argc, char **argv, int at, size_t *number) {
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
+        const struct operation *op = &operations[i];
+        if (strcmp(argv[at], op->name)) continue;
+        if (at + op->paths + op->number >= argc) die(EXIT_USAGE, "probe: '%s' lacks an argument", op->name);
+        *number = 0;
+        if (!op->number) return op;
+        const char *text = argv[at + op->paths + 1];
+        char *end;
+        unsigned long long v = strtoull(text, &end, 10);
+        if (!*text || *end || *text == '-' || v > CONTENT_MAX)
+            die(EXIT_USAGE, "probe: '%s' needs a number from 0 to %d, not '%s'", op->name, CONTENT_MAX, text);
+        *number = (size_t)v;
+        return op;
+    }
+    die(EXIT_USAGE, "probe: '%s' is not an operation", argv[at]);
+}
+
+static void put(const char *p, size_t n) {
+    while (n) {
+        ssize_t w = write(1, p, n);
+        if (w < 0 && errno == EINTR) continue;
+        if (w <= 0) _exit(1);
+        p += w, n -= (size_t)w;
+    }
+}
+
+int probe_main(int argc, char **argv) {
+    size_t number;
+    restore_start();
+    if (argc < 3) die(EXIT_USAGE, "probe: no operation");
+    for (int at = 2; at < argc;) { /* all of the line is checked before anything is touched */
+        const struct operation *op = operation_at(argc, argv, at, &number);
+        at += 1 + op->paths + op->number;
+    }
+    int error = 0;
+    for (int at = 2, index = 0; at < argc && !error; index++) {
+        const struct operation *op = operation_at(argc, argv, at, &number);
+        size_t got = 0;
+        if (op->input && (read_all(0, content, number, &got) || got < number))
+            die(EXIT_USAGE, "probe: '%s' wants %zu bytes on standard input, there were %zu", op->name, number, got);
+        length = 0, step = "-";
+        uint64_t start = now_ns();
+        error = op->run(argv + at + 1, number);
+        uint64_t end = now_ns();
+        if (error) length = 0;
+        char line[160];
+        put(line, (size_t)snprintf(line, sizeof line, "%d %d %s %llu %llu %zu\n", index, error, step, (unsigned long long)start,
+            (unsigned long long)end, length));
+        put(content, length);
+        at += 1 + op->paths + op->number;
+    }
+    return error ? 1 : 0;
+}

@@ -1,0 +1,74 @@
+// What the tests need from Debian, and why. As root, npm test installs what is missing; otherwise, and on other systems,
+// the tests that need it are skipped and say so (test/support/requires.ts).
+
+import { spawnSync } from "node:child_process";
+import { globSync } from "node:fs";
+
+/** name: what a test asks for. look: a command, or with a slash in it a pattern of files. */
+const rows = [
+  { name: "musl-gcc", package: "musl-tools", look: "musl-gcc", why: "the guard as it is shipped" },
+  { name: "gcc", package: "gcc", look: "gcc", why: "sanitizers, analyzer" },
+  { name: "libc", package: "libc6-dev", look: "/usr/include/stdio.h", why: "test programs in C" },
+  { name: "clang", package: "clang", look: "clang", why: "fuzzing the frames" },
+  {
+    name: "libFuzzer",
+    package: "libclang-rt-14-dev",
+    look: "/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a",
+    why: "fuzzing the frames",
+  },
+  { name: "podman", package: "podman", look: "podman", why: "the guard in a container" },
+  { name: "runc", package: "runc", look: "runc", why: "the guard in a container" },
+  { name: "mmdebstrap", package: "mmdebstrap", look: "mmdebstrap", why: "the container's image" },
+  { name: "uml", package: "user-mode-linux", look: "linux.uml", why: "a process that can't be killed" },
+  { name: "nfsd", package: "nfs-kernel-server", look: "exportfs", why: "a hard NFS mount, inside uml" },
+  { name: "mount.nfs", package: "nfs-common", look: "mount.nfs", why: "a hard NFS mount, inside uml" },
+  { name: "rpcbind", package: "rpcbind", look: "rpcbind", why: "a hard NFS mount, inside uml" },
+  { name: "gosu", package: "gosu", look: "gosu", why: "an app that changes its user" },
+  { name: "unshare", package: "util-linux", look: "unshare", why: "PID 1 in a namespace of its own" },
+  { name: "script", package: "bsdutils", look: "script", why: "pseudo terminals" },
+  { name: "strace", package: "strace", look: "strace", why: "an app that is traced" },
+  { name: "gdb", package: "gdb", look: "gdb", why: "an app that is traced" },
+  { name: "pkill", package: "procps", look: "pkill", why: "how operators kill by accident" },
+  { name: "killall", package: "psmisc", look: "killall", why: "how operators kill by accident" },
+  { name: "ip", package: "iproute2", look: "ip", why: "networks of their own" },
+] as const;
+
+export type Tool = (typeof rows)[number]["name"];
+
+const directories = [...new Set([...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"])];
+
+/** Why a tool can't be used here, or null when it can. */
+export function missing(tool: Tool): string | null {
+  const row = rows.find(({ name }) => name === tool);
+  if (!row) throw new Error(`tools/debian.ts has no row for ${tool}`);
+  const patterns = row.look.includes("/")
+    ? [row.look]
+    : directories.map((directory) => `${directory}/${row.look}`);
+  return globSync(patterns).length > 0 ? null : `${tool} is missing (Debian package ${row.package})`;
+}
+
+/** Installs what is missing when it may; otherwise says what is. Tests decide for themselves what that means. */
+export function ensure(): void {
+  const packages = [...new Set(rows.filter(({ name }) => missing(name) !== null).map((row) => row.package))];
+  if (packages.length === 0) return;
+  if (process.getuid?.() !== 0 || !apt("--version")) {
+    console.log(`not installed, tests that need it are skipped: ${packages.join(" ")}`);
+    return;
+  }
+  console.log(`apt-get install ${packages.join(" ")}`);
+  if (!apt("update") || !apt("install", "-y", "--no-install-recommends", ...packages)) {
+    console.log("apt-get failed; tests that need these packages are skipped, or fail with CI=true");
+  }
+}
+
+function apt(...args: string[]): boolean {
+  const options = ["-qq", "-o", "DPkg::Lock::Timeout=120", "-o", "Dpkg::Use-Pty=0"];
+  const { status, stdout, stderr } = spawnSync("apt-get", [...options, ...args], {
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    encoding: "utf8",
+  });
+  if (status !== 0) console.log(`${stdout}${stderr}`.trimEnd());
+  return status === 0;
+}
+
+if (import.meta.main) ensure();

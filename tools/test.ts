@@ -1,0 +1,47 @@
+// npm test: everything. The last line on standard output is `N passed, N failed, N skipped`.
+//
+//   npm test                 packages, build, checks, analyzer, test/**/*.test.ts
+//   npm test -- PATTERN…     only the test files whose path contains one of these
+//   npm run test:long        test/**/*.long.ts
+
+import { globSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "node:test";
+import { spec } from "node:test/reporters";
+import { check, step } from "./check.ts";
+import { ensure } from "./debian.ts";
+import { Tally } from "./tally.ts";
+
+process.chdir(join(import.meta.dirname, ".."));
+
+const args = process.argv.slice(2);
+const long = args.includes("--long");
+const patterns = args.filter((arg) => arg !== "--long");
+const files = globSync(long ? "test/**/*.long.ts" : "test/**/*.test.ts")
+  .filter((file) => patterns.length === 0 || patterns.some((pattern) => file.includes(pattern)))
+  .toSorted();
+
+const tally = new Tally();
+
+ensure();
+// Again, although npm ci has built: musl may have come only now, and the source may have changed.
+tally.count(step("build", "node", "tools/build.ts", "--sanitize"));
+if (!long && patterns.length === 0) {
+  const { passed, failed } = check();
+  tally.passed += passed;
+  tally.failed += failed;
+  tally.count(step("analyzer", "sh", "tools/guard.sh", "analyze"));
+}
+if (files.length === 0) console.log(`no test file's path contains ${patterns.join(" or ")}`);
+else await tests();
+
+console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
+process.exitCode = tally.failed > 0 || files.length === 0 ? 1 : 0;
+
+async function tests(): Promise<void> {
+  // One file at a time: the tests measure how late the guard is.
+  const events = run({ files, concurrency: 1, timeout: long ? 3_600_000 : 600_000 });
+  events.on("test:pass", (event) => tally.add(event, true));
+  events.on("test:fail", (event) => tally.add(event, false));
+  for await (const text of events.compose(spec)) process.stdout.write(text);
+}
