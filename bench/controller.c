@@ -1,8 +1,10 @@
 /* The smallest controller: opens a tenure, starts the app, renews its deadline, exits as the app did. For measuring the guard
- * alone, without Node. Arguments: TTL_MS [RENEW_FOR_MS [GRACE_MS]]; RENEW_FOR_MS 0: it never renews. */
+ * alone, without Node. Arguments: TTL_MS [RENEW_FOR_MS [GRACE_MS [FILE]]]; RENEW_FOR_MS 0: it never renews. The
+ * deadline that it last asked for is in FILE. */
 #include "../src/guard/guard.h"
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 static uint32_t sequence;
+static const char *record;
 
 static uint64_t boottime_ns(void) {
     struct timespec t;
@@ -25,8 +28,13 @@ static void order(uint8_t type, const uint8_t *payload, uint32_t length) {
 
 static void deadline(uint64_t ttl_ms) {
     uint8_t p[16];
+    uint64_t at = boottime_ns() + ttl_ms * NS_PER_MS;
     put_u64(p, 1);
-    put_u64(p + 8, boottime_ns() + ttl_ms * NS_PER_MS);
+    put_u64(p + 8, at);
+    if (record) {
+        int fd = open(record, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (fd < 0 || dprintf(fd, "%llu\n", (unsigned long long)at) < 0 || close(fd)) _exit(1);
+    }
     order(F_DEADLINE, p, 16);
 }
 
@@ -34,6 +42,7 @@ int main(int argc, char **argv) {
     uint64_t ttl_ms = argc > 1 ? strtoull(argv[1], NULL, 10) : 5000;
     uint64_t renew_for_ms = argc > 2 ? strtoull(argv[2], NULL, 10) : UINT64_MAX / NS_PER_MS;
     uint8_t p[20] = {0};
+    if (argc > 4) record = argv[4];
     put_u32(p, (uint32_t)ttl_ms + 1000);
     put_u32(p + 4, argc > 3 ? (uint32_t)atoi(argv[3]) : 0);
     put_u32(p + 8, SIGTERM);

@@ -32,6 +32,26 @@ export class NotBuiltError extends Failure {
   readonly exitCode = exitCodes.usage;
 }
 
+/** The controller was started by hand, not by the guard. */
+export class NotGuarded extends Failure {
+  readonly code = "not-guarded";
+  readonly exitCode = exitCodes.usage;
+
+  constructor(fd: number) {
+    super(`descriptor ${fd} is not the guard's socket`, String(fd), "start leasehold itself, not its bundle");
+  }
+}
+
+/** The guard is dead, or what it says can't be understood: what the app does is not known. */
+export class GuardLost extends Failure {
+  readonly code = "guard-lost";
+  readonly exitCode = exitCodes.defect;
+
+  constructor(why: string) {
+    super(`the guard's socket was lost: ${why}`, why, "the guard kills the app and the lease ends by itself");
+  }
+}
+
 /** One sentence about what should never have been thrown, with the place, for the report. */
 export function defect(error: unknown): string {
   const known = error instanceof Error;

@@ -1,5 +1,6 @@
 /* Who has the app as its child. Inner keeps the app for outer, a job guard keeps one command for the controller: start it,
- * watch its deadline, kill its tree when it is over, and stay until waitpid says that no descendant is left. */
+ * watch its deadline, kill its tree when it is over, and stay until waitpid says that no descendant is left.
+ * Long because both are the same loop over the same state; apart they would drift. */
 #include "guard.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* Outer: signals in, exit code out. Between the controller, which decides, and inner, which has the app as its child. It
- * needs neither: without the controller it stops the app and releases the lock, without inner it kills the tree itself. */
+ * needs neither: without the controller it stops the app and releases the lock, without inner it kills the tree itself.
+ * Long because it is one state around one poll: who may change what is seen best on one page. */
 #include "guard.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,44 @@
+// Figures and their table.
+
+export interface Line {
+  readonly what: string;
+  readonly figures: readonly [runs: string, least: string, median: string, p95: string, worst: string];
+  readonly survivors: string;
+  readonly reach: string;
+  /** null: nothing was asked for. */
+  readonly reached: boolean | null;
+}
+
+/** The smallest value that so large a part of them does not exceed. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? Number.NaN;
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+export const worst = (values: readonly number[]): number => Math.max(...values);
+
+/** A line about times in ms. */
+export function times(
+  what: string,
+  values: readonly number[],
+  rest: Pick<Line, "survivors" | "reach" | "reached">,
+): Line {
+  const figures = [0, 0.5, 0.95, 1].map((part) => `${quantile(values, part).toFixed(2)} ms`);
+  const [least = "", middle = "", p95 = "", last = ""] = figures;
+  return { what, figures: [`${values.length}`, least, middle, p95, last], ...rest };
+}
+
+export function table(lines: readonly Line[]): string {
+  const rows = lines.map(({ what, figures, survivors, reach, reached }) => [
+    what,
+    ...figures,
+    survivors,
+    reach,
+    reached === null ? "–" : reached ? "yes" : "**no**",
+  ]);
+  const head = ["what", "runs", "least", "median", "p95", "worst", "survivors", "reach", "reached"];
+  return [head, head.map((_, i) => (i > 0 && i < 7 ? "--:" : "---")), ...rows]
+    .map((cells) => `| ${cells.join(" | ")} |`)
+    .join("\n");
+}

@@ -1,0 +1,44 @@
+import { guard_path, type JobEnd, type JobOptions, run_job } from "./job.ts";
+import { parse_probe, type ProbeResult } from "./probe-result.ts";
+
+/** One file operation on a volume; frames.md says what each does. Content is at most 1 MiB. */
+export type Operation =
+  | { do: "fs" | "mkdir" | "unlink" | "sync"; path: string }
+  | { do: "read" | "list"; path: string; max: number }
+  | { do: "write" | "check"; path: string; content: Uint8Array }
+  | { do: "create"; temporary: string; path: string; content: Uint8Array };
+
+export type ProbeOptions = Omit<JobOptions, "command" | "input" | "set" | "unset" | "app_env">;
+
+/**
+ * Runs operations in order in a job of their own, until one fails. No file operation on a volume runs in the controller: a
+ * hung one would stay in Node's thread pool for ever. results may be shorter than operations: `end` says why.
+ */
+export async function run_probe(
+  operations: readonly Operation[],
+  options: ProbeOptions,
+): Promise<{ end: JobEnd; results: ProbeResult[] }> {
+  const guard = options.guard ?? guard_path();
+  const command = [guard, "probe", ...operations.flatMap(words)];
+  const input = Buffer.concat(operations.map((operation) => ("content" in operation ? operation.content : Buffer.alloc(0))));
+  const { end, stdout } = await run_job({ ...options, guard, command, input });
+  return { end, results: parse_probe(stdout) };
+}
+
+function words(operation: Operation): string[] {
+  switch (operation.do) {
+    case "fs":
+    case "mkdir":
+    case "unlink":
+    case "sync":
+      return [operation.do, operation.path];
+    case "read":
+    case "list":
+      return [operation.do, operation.path, String(operation.max)];
+    case "write":
+    case "check":
+      return [operation.do, operation.path, String(operation.content.length)];
+    case "create":
+      return [operation.do, operation.temporary, operation.path, String(operation.content.length)];
+  }
+}

@@ -1,0 +1,191 @@
+// G3, G4, G8: each role dies or stops, alone and in the ways in which operators do that by accident. The app is one that
+// has changed its user and has daemons; no process of it may survive.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { app, hand, type Hand } from "../support/hand.ts";
+import { requires } from "../support/requires.ts";
+
+const root = process.getuid?.() === 0;
+const daemons = [app, ...(root ? ["uid", "65534"] : []), "ignore", "daemon", "child", "daemon"];
+const processes = 4;
+
+async function running(t: Parameters<typeof hand>[0], options: Partial<Parameters<typeof hand>[1]> = {}): Promise<Hand> {
+  const h = await hand(t, { controller: ["--ttl", "3000", "--grace", "300"], app: daemons, ...options });
+  await h.event("started");
+  return h;
+}
+
+test("kill -9 of outer: inner kills the app, the controller hears of it", async (t) => {
+  const h = await running(t);
+  const doomed = await h.app_tree(processes);
+  h.kill(h.outer, "SIGKILL");
+  await h.gone(doomed);
+  await h.event("orphaned");
+  await h.event("empty");
+});
+
+test("kill -9 of inner: outer kills the app, the controller hears of it", async (t) => {
+  const h = await running(t);
+  const doomed = await h.app_tree(processes);
+  h.kill(h.role("lh-inner"), "SIGKILL");
+  await h.gone(doomed);
+  assert.equal((await h.event("killing")).why, "inner_died");
+  await h.event("empty");
+  assert.equal((await h.exit).code, 137);
+});
+
+test("kill -9 of the controller: the app gets the stop signal, SIGKILL at the grace, exit code 70", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "20000", "--grace", "300"] });
+  const doomed = await h.app_tree(processes);
+  h.kill(h.controller, "SIGKILL");
+  await h.gone(doomed);
+  assert.equal((await h.exit).code, 70);
+  assert.match(h.stderr(), /the controller died/);
+});
+
+test("kill -9 of the controller: an app that obeys the stop signal ends by it", async (t) => {
+  const h = await running(t, {
+    controller: ["--ttl", "20000", "--grace", "15000", "--stop-signal", "12"],
+    app: [app, "signals"],
+  });
+  await h.output(/ready/);
+  h.kill(h.controller, "SIGKILL");
+  assert.equal((await h.exit).code, 70);
+  assert.match(h.stdout(), /signal 12/);
+});
+
+test("kill -9 of the pump: the app is untouched, a new pump comes", async (t) => {
+  const h = await running(t);
+  const tree = await h.app_tree(processes);
+  const pump = h.role("lh-pump");
+  h.kill(pump, "SIGKILL");
+  await h.until(() => h.maybe_role("lh-pump") !== undefined && h.role("lh-pump") !== pump);
+  assert.deepEqual(h.alive(tree), tree);
+});
+
+test("kill -STOP of outer: the app dies at the deadline", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "800"] });
+  const doomed = await h.app_tree(processes);
+  h.kill(h.outer, "SIGSTOP");
+  await h.gone(doomed);
+  h.kill(h.outer, "SIGCONT");
+  await h.event("empty");
+});
+
+test("kill -STOP of inner: outer kills the app at the deadline", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "800", "--renew-for", "500"] });
+  const doomed = await h.app_tree(processes);
+  h.kill(h.role("lh-inner"), "SIGSTOP");
+  await h.gone(doomed);
+  await h.event("empty");
+  assert.match(h.stderr(), /did not kill within 100 ms/);
+});
+
+test("kill -STOP of inner, then an order to kill: outer does it", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "20000", "--kill-after", "1200"] });
+  const doomed = await h.app_tree(processes);
+  h.kill(h.role("lh-inner"), "SIGSTOP");
+  await h.gone(doomed);
+  await h.event("empty");
+});
+
+test("kill -STOP of the controller: the app dies at the deadline, then the controller counts as dead", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "800"] });
+  const doomed = await h.app_tree(processes);
+  h.kill(h.controller, "SIGSTOP");
+  await h.gone(doomed);
+  assert.equal((await h.exit).code, 70);
+  assert.match(h.stderr(), /silent for 5 s/);
+});
+
+test("kill -STOP of the pump: the app is untouched and the deadline is kept", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "1000", "--renew-for", "800"] });
+  const doomed = await h.app_tree(processes);
+  h.kill(h.role("lh-pump"), "SIGSTOP");
+  await h.gone(doomed);
+  await h.event("empty");
+});
+
+test("outer and the controller get kill -9 together: inner kills the app and releases", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "20000", "--release", "record 7"] });
+  const doomed = await h.app_tree(processes);
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  h.kill(h.outer, "SIGKILL");
+  await h.gone(doomed);
+  assert.equal((await h.event("released")).record, "record 7");
+});
+
+// ---- by accident ----
+
+// Process groups are signalled by the system call: procps' kill may take a group such as -1234 for -1, and then signals
+// everybody.
+const accidents: Record<string, (h: Hand) => void> = {
+  "pkill -9 leasehold": (h) => run("pkill", "-9", "-x", "-P", String(h.parent), "leasehold"),
+  "pkill -9 -f leasehold": (h) => run("pkill", "-9", "-f", `leasehold.*${h.mark}`),
+  "kill -9 -PGID of outer": (h) => process.kill(-h.process_group(h.outer), "SIGKILL"),
+  "kill -9 -PGID of inner": (h) => process.kill(-h.process_group(h.role("lh-inner")), "SIGKILL"),
+  "kill -9 -PGID of the app": (h) => process.kill(-h.app_group(), "SIGKILL"),
+};
+function run(program: string, ...args: string[]): void {
+  assert.equal(spawnSync(program, args).status, 0);
+}
+for (const [name, act] of Object.entries(accidents)) {
+  test(`${name}: no process of the app survives`, async (t) => {
+    if (!requires(t, "pkill")) return;
+    const h = await running(t, { detached: true });
+    const doomed = await h.app_tree(processes);
+    act(h);
+    await h.gone(doomed);
+    await h.event("empty");
+  });
+}
+
+test("kill -STOP -PGID of outer: the app dies at the deadline", async (t) => {
+  const h = await running(t, { detached: true, controller: ["--ttl", "800"] });
+  const doomed = await h.app_tree(processes);
+  process.kill(-h.process_group(h.outer), "SIGSTOP");
+  await h.gone(doomed);
+});
+
+test("timeout -s KILL: no process of the app survives", async (t) => {
+  const h = await running(t, { wrapper: ["timeout", "-s", "KILL", "2"] });
+  const doomed = await h.app_tree(processes);
+  await h.gone(doomed);
+  await h.event("empty");
+});
+
+test("timeout with SIGTERM: a requested stop", async (t) => {
+  const h = await running(t, { wrapper: ["timeout", "2"], app: [app, "signals"], controller: ["--stop-signal", "12"] });
+  assert.equal((await h.event("signalled")).signal, 15);
+  await h.event("empty");
+  assert.match(h.stdout(), /signal 12/);
+});
+
+// ---- what touches the volume beside the app ----
+
+test("a job guard gets kill -9: outer kills what it leaves", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "20000", "--job", `${app} ignore daemon child daemon`] });
+  const job = await h.until(() => h.maybe_role("lh-job"));
+  const doomed = await h.tree_below(job, 4);
+  h.kill(job, "SIGKILL");
+  await h.gone(doomed);
+});
+
+test("the controller dies: its jobs and all that they started die", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "20000", "--job", `${app} ignore daemon child daemon`] });
+  const doomed = await h.tree_below(await h.until(() => h.maybe_role("lh-job")), 4);
+  h.kill(h.controller, "SIGKILL");
+  await h.gone(doomed);
+  assert.equal((await h.exit).code, 70);
+});
+
+test("the tenure ends: its jobs die, though their own deadlines lie far ahead", async (t) => {
+  const h = await running(t, {
+    controller: ["--ttl", "1500", "--renew-for", "500", "--job", `${app} ignore daemon child daemon`],
+  });
+  const doomed = await h.tree_below(await h.until(() => h.maybe_role("lh-job")), 4);
+  await h.gone(doomed);
+});
