@@ -12,7 +12,7 @@ import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { table, type Line } from "./figures.ts";
-import { rows } from "./rows.ts";
+import { again, rows } from "./rows.ts";
 import { compiler } from "./tools.ts";
 
 const { values } = parseArgs({
@@ -38,16 +38,18 @@ const machine = [
 ].join(", ");
 
 const lines: Line[] = [];
-const leftOut: string[] = [];
+const notes: string[] = [];
 for (const { name, runs, measure } of rows) {
   if (values.only.length > 0 && !values.only.includes(name)) continue;
   console.error(name);
   const result = await measure(values.quick ? Math.ceil(runs / 10) : runs);
-  if (typeof result === "string") leftOut.push(`Not measured: ${name}, ${result}.`);
+  if (typeof result === "string") notes.push(`Not measured: ${name}, ${result}.`);
   else lines.push(...result);
 }
 
-const text = [`Machine: ${machine}.`, table(lines), ...leftOut].join("\n\n");
+if (again.length > 0)
+  notes.push(`Done again, because the machine was too busy to watch them: ${again.length} runs.`);
+const text = [`Machine: ${machine}.`, table(lines), ...notes].join("\n\n");
 console.log(text);
 if (values.write) {
   const path = join(import.meta.dirname, "../docs/benchmarks.md");

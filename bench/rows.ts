@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median, times, worst, type Line } from "./figures.ts";
 import { look, makeCgroup, remember, end, removeCgroup } from "./proc.ts";
-import { watch, withTree, type Deaths, type Setup } from "./run.ts";
+import { TooBusy, watch, withTree, type Deaths, type Setup } from "./run.ts";
 import * as tools from "./tools.ts";
 
 export interface Row {
@@ -27,11 +27,19 @@ function lateness(deaths: Deaths, from_ns = deaths.instant_ns): number {
 const survivors = (all: readonly Deaths[]): number =>
   all.flatMap((deaths) => deaths.died_ns).filter((at) => at === null).length;
 
+/** Runs that could not be watched, with the reason. They are done again, and the table says so. */
+export const again: string[] = [];
+
 async function repeat<T>(runs: number, one: (run: number) => Promise<T>): Promise<T[]> {
   const results: T[] = [];
-  for (let run = 0; run < runs; run++) {
-    results.push(await one(run));
-    if (process.stderr.isTTY) process.stderr.write(`\r${run + 1} of ${runs} `);
+  const before = again.length;
+  while (results.length < runs) {
+    try {
+      results.push(await one(results.length));
+    } catch (error) {
+      if (!(error instanceof TooBusy) || again.push(error.message) - before > 5 + runs / 20) throw error;
+    }
+    if (process.stderr.isTTY) process.stderr.write(`\r${results.length} of ${runs} `);
   }
   return results;
 }
@@ -214,10 +222,10 @@ async function frozen(loops: number, runs: number): Promise<Line[] | string> {
       return withTree({ ttl_ms: 400, busy: loops, stamps, cgroup }, async (tree) => {
         do writeFileSync(state, "FROZEN");
         while (readFileSync(state, "latin1").trim() !== "FROZEN");
-        if (last() >= tree.deadline_ns) throw new Error("it was frozen too late");
+        if (last() >= tree.deadline_ns) throw new TooBusy("it was frozen too late");
         await sleep(600);
         const deaths = await watch(tree, ["thaw", state]);
-        if (deaths.instant_ns <= tree.deadline_ns) throw new Error("it was thawed too early");
+        if (deaths.instant_ns <= tree.deadline_ns) throw new TooBusy("it was thawed too early");
         return { deaths, ranOn: Math.max(0, ms(last() - deaths.instant_ns)) };
       });
     });

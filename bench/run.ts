@@ -8,6 +8,9 @@ import { promisify } from "node:util";
 import { descent, end, isAlive, look, remember, type Proc } from "./proc.ts";
 import * as tools from "./tools.ts";
 
+/** The run is worth nothing, because the machine was too busy to watch it. Says nothing about the guard. */
+export class TooBusy extends Error {}
+
 export interface Setup {
   readonly ttl_ms: number;
   /** For the app, when the controller dies. */
@@ -75,7 +78,9 @@ export async function withTree<T>(setup: Setup, use: (tree: Tree) => Promise<T>)
       throw new Error(`the app is dead, and 3 s later these are still there: ${left.join(", ")}`);
     return result;
   } catch (error) {
-    throw log === "" ? error : new Error(`the guard said: ${log}`, { cause: error });
+    throw log === "" || error instanceof TooBusy
+      ? error
+      : new Error(`the guard said: ${log}`, { cause: error });
   } finally {
     end(pids);
   }
@@ -105,6 +110,7 @@ type Event = ["at", bigint] | ["kill", number] | ["thaw", string];
 
 /** Waits until the app is dead, at most until a second after `expected_ms` from the event. See watch.c. */
 export async function watch(tree: Tree, [action, target]: Event, expected_ms = 0): Promise<Deaths> {
+  if (!tree.app.every(isAlive)) throw new TooBusy("the app was dead before it could be watched");
   const pids = tree.app.map((proc) => `${proc.pid}`);
   const args = [`${expected_ms + 1000}`, action, `${target}`, ...pids];
   const { stdout } = await promisify(execFile)(tools.watch, args);
@@ -112,8 +118,7 @@ export async function watch(tree: Tree, [action, target]: Event, expected_ms = 0
     .trim()
     .split("\n")
     .map((line) => line.split(" "));
-  if (BigInt(ready) > BigInt(instant))
-    throw new Error("the watching began after the event: the machine is too busy");
+  if (BigInt(ready) > BigInt(instant)) throw new TooBusy("the watching began after the event");
   return {
     instant_ns: BigInt(instant),
     died_ns: deaths.map(([, at = "0"]) => (at === "0" ? null : BigInt(at))),

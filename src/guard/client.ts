@@ -17,7 +17,9 @@ export type GuardOptions = {
   on_lost: (error: GuardLost) => void;
   /** How long an order may stay unanswered. */
   timeout_ms?: number;
+  /** Descriptor of the guard's socket, or the socket itself. */
   fd?: number;
+  socket?: Socket;
   clock?: Clock;
 };
 
@@ -52,13 +54,15 @@ export class Guard {
 
   private constructor(options: GuardOptions) {
     const fd = options.fd ?? 3;
-    if (!is_socket(fd)) throw new NotGuarded(fd);
+    if (!options.socket && !is_socket(fd)) throw new NotGuarded(fd);
     this.#options = options;
     this.clock = options.clock ?? new Clock();
-    this.#socket = new Socket({ fd });
+    this.#socket = options.socket ?? new Socket({ fd });
     this.#socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     this.#socket.on("error", (error) => this.#lose(error.message));
-    this.#socket.on("close", () => this.#lose(this.#decoder.cut ? "it ended in the middle of a frame" : "it ended"));
+    this.#socket.on("close", () =>
+      this.#lose(this.#decoder.cut ? "it ended in the middle of a frame" : "it ended"),
+    );
   }
 
   /** Opens a tenure or moves its deadline. */
@@ -88,7 +92,7 @@ export class Guard {
   /** What the guard does for a dead controller. The record goes through memory only, to the release program's stdin. */
   register_release(record: Uint8Array, release: Release, memfd = 4): Promise<Status> {
     const offset = this.#release_end;
-    for (let at = 0; at < record.length; ) at += writeSync(memfd, record, at, record.length - at, offset + at);
+    for (let at = 0; at < record.length;) at += writeSync(memfd, record, at, record.length - at, offset + at);
     this.#release_end += record.length;
     return this.#order({ type: "release", offset: BigInt(offset), ...release });
   }
@@ -98,7 +102,8 @@ export class Guard {
 
   #order(order: Order): Promise<Status> {
     if (this.#lost) return Promise.reject(this.#lost);
-    if (this.#socket.writableLength > unsent_max_bytes) return Promise.reject(new GuardLost("it does not read"));
+    if (this.#socket.writableLength > unsent_max_bytes)
+      return Promise.reject(new GuardLost("it does not read"));
     const sequence = this.#sequence + 1;
     const bytes = encode(order, sequence); // throws before the number is used up
     this.#sequence = sequence;
@@ -109,10 +114,12 @@ export class Guard {
         this.#pending.delete(sequence);
         reject(new GuardLost(`it did not answer ${order.type} within ${timeout_ms} ms`));
       }, timeout_ms);
-      const done = <T>(then: (value: T) => void) => (value: T): void => {
-        clearTimeout(late);
-        then(value);
-      };
+      const done =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          clearTimeout(late);
+          then(value);
+        };
       this.#pending.set(sequence, { settle: done(resolve), fail: done(reject) });
     });
   }
@@ -135,7 +142,8 @@ export class Guard {
       return;
     }
     if (event.event === "welcome") {
-      if (event.version !== version) throw new FrameError(`the guard speaks version ${event.version}, not ${version}`);
+      if (event.version !== version)
+        throw new FrameError(`the guard speaks version ${event.version}, not ${version}`);
       this.#welcomed?.();
     }
     // The sign of life that frames.md asks for; what to do about it is the caller's.
@@ -151,6 +159,13 @@ export class Guard {
     this.#socket.destroy();
     this.#options.on_lost(this.#lost);
   }
+}
+
+/** For a controller that ends before it has begun: the guard ends with this code, nothing is started. */
+export async function exit_through_guard(code: number): Promise<void> {
+  const hello: Hello = { cap_ms: 1, grace_ms: 0, stop_signal: 15, scope: "main", json_log: false };
+  const guard = await Guard.connect({ hello, on_event: () => {}, on_lost: () => {} });
+  await guard.exit(code);
 }
 
 function is_socket(fd: number): boolean {

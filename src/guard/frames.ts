@@ -37,7 +37,9 @@ const payload_max = 65_536;
 export function encode(order: Order, sequence: number): Buffer {
   const [type, payload] = body(order);
   if (payload.length > payload_max) {
-    throw new FrameError(`the ${order.type} frame would have ${payload.length} bytes, ${payload_max} are allowed`);
+    throw new FrameError(
+      `the ${order.type} frame would have ${payload.length} bytes, ${payload_max} are allowed`,
+    );
   }
   return frame(type, sequence, 0n, payload);
 }
@@ -78,10 +80,7 @@ function body(order: Order): [type: number, payload: Buffer] {
       return [6, Buffer.concat([u64(order.tenure), u32(Number(order.close))])];
     case "release": {
       const { drain_ms, release_ms, paths } = order;
-      return [
-        7,
-        Buffer.concat([u64(order.offset), u32(drain_ms, release_ms, paths.length), strings(paths)]),
-      ];
+      return [7, Buffer.concat([u64(order.offset), u32(drain_ms, release_ms, paths.length), strings(paths)])];
     }
     case "exit":
       return [8, u32(order.code)];
@@ -108,7 +107,8 @@ function u64(...values: bigint[]): Buffer {
 function strings(values: readonly Bytes[]): Buffer {
   const parts = values.map((value) => Buffer.from(value));
   const wrong = parts.find((part) => part.includes(0));
-  if (wrong) throw new FrameError(`'${wrong.toString()}' holds a NUL byte, which no argument or variable can`);
+  if (wrong)
+    throw new FrameError(`'${wrong.toString()}' holds a NUL byte, which no argument or variable can`);
   return Buffer.concat(parts.flatMap((part) => [part, Buffer.alloc(1)]));
 }
 
@@ -135,7 +135,8 @@ export class Decoder {
       this.#sequence = sequence;
       this.#rest = bytes.subarray(length);
       const event = decode(one.readUInt8(3), one.readBigUInt64LE(16), one.subarray(header_bytes));
-      if (!event) throw new FrameError(`frame ${sequence} of type ${one.readUInt8(3)} is not what its type allows`);
+      if (!event)
+        throw new FrameError(`frame ${sequence} of type ${one.readUInt8(3)} is not what its type allows`);
       yield event;
     }
   }
@@ -148,7 +149,8 @@ export class Decoder {
 
 /** Looks at as much of the header as is there, so that garbage is refused at its first wrong byte. */
 function frame_length(bytes: Buffer): number | undefined {
-  if (bytes.length >= 2 && bytes.toString("latin1", 0, 2) !== "LH") throw new FrameError("a frame does not begin with LH");
+  if (bytes.length >= 2 && bytes.toString("latin1", 0, 2) !== "LH")
+    throw new FrameError("a frame does not begin with LH");
   if (bytes.length >= 3 && bytes.readUInt8(2) !== version) {
     throw new FrameError(`a frame has version ${bytes.readUInt8(2)}, this controller speaks ${version}`);
   }

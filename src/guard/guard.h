@@ -117,7 +117,7 @@ struct tree {
     uint32_t left, denied;     /* seen by the last sweep; not killable for want of permission */
     pid_t sample;              /* one of those left, a denied one first */
     uint64_t began_ns, next_ns, report_ns;
-    uint32_t pause_ms;
+    uint32_t pause_ms, looks;
 };
 
 /* False with errno: this /proc can't be used to find descendants. EXDEV: it is another PID namespace's. */

@@ -55,7 +55,8 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
   ];
   const job = execa(options.guard ?? guard_path(), args, {
     stdio: ["pipe", "pipe", "pipe", "pipe", ...(page_fd === undefined ? [] : [page_fd])],
-    input: typeof options.input === "string" ? Buffer.from(options.input) : (options.input ?? Buffer.alloc(0)),
+    input:
+      typeof options.input === "string" ? Buffer.from(options.input) : (options.input ?? Buffer.alloc(0)),
     encoding: "buffer",
     maxBuffer: output_max_bytes,
     reject: false,
@@ -109,5 +110,7 @@ function read_report(stream: AsyncIterable<Buffer>): { end: Promise<JobEnd>; und
 export function guard_path(): string {
   const script = realpathSync(process.argv[1] ?? ".");
   const folder = dirname(script);
-  return script.endsWith(".cjs") ? join(folder, "leasehold") : join(import.meta.dirname, "../../dist/leasehold");
+  return script.endsWith(".cjs")
+    ? join(folder, "leasehold")
+    : join(import.meta.dirname, "../../dist/leasehold");
 }

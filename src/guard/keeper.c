@@ -276,13 +276,13 @@ static void set_up(int peer) {
 void inner_run(struct page *page, uint64_t tenure, const struct app *app, int to_outer, int to_controller) {
     k.page = page, k.tenure = tenure, k.controller = to_controller;
     set_up(to_outer);
+    raise_priority(); /* before there is an app that could starve it */
     if (!tree_open(&k.tree) || k.signals < 0 || k.timer < 0) k.how = HOW_NO_FORK, k.value = (uint32_t)errno;
     else start_main(app);
     rename_process("lh-inner");
     setsid(); /* after the fork: the app stays in the session of its terminal, inner leaves it */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i < 3 && null >= 0; i++) dup2(null, i); /* who reads the app's output sees its end */
-    raise_priority();
     if (k.main) keep();
     else tell_tenure(F_EXITED, 2, (uint32_t[]){k.how, k.value});
     tell_tenure(F_EMPTY, 1, &k.reaped);
@@ -363,9 +363,9 @@ int job_main(int argc, char **argv) {
         tell_tenure(F_EMPTY, 1, &k.reaped);
         return EXIT_JOB_KILLED;
     }
+    raise_priority();
     start_main(&app);
     rename_process("lh-job");
-    raise_priority();
     if (k.main) keep();
     else tell_tenure(F_EXITED, 2, (uint32_t[]){k.how, k.value});
     tell_tenure(F_EMPTY, 1, &k.reaped);

@@ -2,6 +2,7 @@
 #include "guard.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -75,9 +76,14 @@ void timer_at(int fd, uint64_t at_ns) {
     timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
-/* Best effort: to be on time on a loaded machine, and not to be paged out when memory is short. */
+/* Best effort: to be on time on a loaded machine, and not to be paged out when memory is short. Real time where that is
+ * allowed: among 500 forking processes nice -10 is 4 % of a core. The guard sleeps nearly always and works in bounded
+ * rounds; what it forks is reset to normal. A policy that the user chose is left as it is. */
 void raise_priority(void) {
-    setpriority(PRIO_PROCESS, 0, -10);
+    enum { RESET_ON_FORK = 0x40000000 };
+    bool normal = syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER && self.nice >= 0;
+    int priority = 1;
+    if (normal && syscall(SYS_sched_setscheduler, 0, SCHED_RR | RESET_ON_FORK, &priority)) setpriority(PRIO_PROCESS, 0, -10);
     syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT);
 }
 

@@ -25,7 +25,7 @@ export function errno_name(number: number): string {
  */
 export function parse_probe(output: Buffer): ProbeResult[] {
   const results: ProbeResult[] = [];
-  for (let at = 0; at < output.length; ) {
+  for (let at = 0; at < output.length;) {
     const end = output.indexOf("\n", at);
     const line = end < 0 ? "" : output.toString("latin1", at, end);
     const match = /^(\d+) (\d+) (\S+) (\d+) (\d+) (\d+)$/.exec(line);

@@ -20,7 +20,9 @@ export async function run_probe(
 ): Promise<{ end: JobEnd; results: ProbeResult[] }> {
   const guard = options.guard ?? guard_path();
   const command = [guard, "probe", ...operations.flatMap(words)];
-  const input = Buffer.concat(operations.map((operation) => ("content" in operation ? operation.content : Buffer.alloc(0))));
+  const input = Buffer.concat(
+    operations.map((operation) => ("content" in operation ? operation.content : Buffer.alloc(0))),
+  );
   const { end, stdout } = await run_job({ ...options, guard, command, input });
   return { end, results: parse_probe(stdout) };
 }

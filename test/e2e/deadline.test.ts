@@ -12,12 +12,15 @@ const stubborn = [app, "ignore", "child", "daemon"];
 const controllers = {
   "renews no more": [],
   "is stopped": ["--after-start", "stop-self"],
-  "spins": ["--after-start", "spin"],
+  spins: ["--after-start", "spin"],
   "reads its socket no more and goes on ordering": ["--after-start", "flood"],
 };
 for (const [name, options] of Object.entries(controllers)) {
   test(`the deadline passes while the controller ${name}`, async (t) => {
-    const h = await hand(t, { controller: ["--ttl", "600", "--renew-for", "300", ...options], app: stubborn });
+    const h = await hand(t, {
+      controller: ["--ttl", "600", "--renew-for", "300", ...options],
+      app: stubborn,
+    });
     const doomed = await h.app_tree(3);
     await h.gone(doomed);
     await h.no_descendant();
@@ -35,7 +38,8 @@ test("the deadline passes while the controller is dead: killed as its death dema
   assert.equal((await h.exit).code, 70);
 });
 
-// What the app is made of; how many processes are waited for before the deadline comes.
+// What the app is made of; how many processes are waited for before the deadline comes. (0: this test gets no processor
+// time to look while the app runs; what is left of it is looked for afterwards.)
 const apps: Record<string, readonly [number, ...string[]]> = {
   "ignores every signal it can": [1, "ignore"],
   "has a daemon in a session of its own": [2, "daemon"],
@@ -43,7 +47,7 @@ const apps: Record<string, readonly [number, ...string[]]> = {
   "is a chain of forty descendants, each in a session of its own": [41, "ignore", "deep", "40"],
   "is stopped": [2, "ignore", "daemon", "stop"],
   "is daemons that live on by forking": [1, "ignore", "rabbits", "20"],
-  "forks while it is killed, five hundred at a time": [1, "ignore", "bomb", "500"],
+  "forks while it is killed, five hundred at a time": [0, "ignore", "bomb", "500"],
   "breeds dying orphans as fast as it can": [1, "ignore", "daemon", "storm", "60000"],
   "has five thousand zombies": [1, "ignore", "zombies", "5000"],
 };
@@ -52,17 +56,20 @@ for (const [name, [least, ...acts]] of Object.entries(apps)) {
     if (acts.includes("uid") && !requires(t, "root")) return;
     const h = await hand(t, { controller: ["--ttl", "1500", "--renew-for", "0"], app: [app, ...acts] });
     await h.event("started");
-    const doomed = await h.app_tree(least);
+    const doomed = least > 0 ? await h.app_tree(least) : [];
     assert.equal((await h.event("killing")).why, "deadline");
     await h.event("empty");
-    await h.gone(doomed);
+    assert.deepEqual(h.alive(doomed), []);
     await h.no_descendant();
     assert.equal((await h.exit).code, 137);
   });
 }
 
 test("the deadline passes while the app holds 4 GiB", async (t) => {
-  const h = await hand(t, { controller: ["--ttl", "2000"], app: [app, "hold", "4096", "say", "held", "child"] });
+  const h = await hand(t, {
+    controller: ["--ttl", "2000"],
+    app: [app, "hold", "4096", "say", "held", "child"],
+  });
   await h.output(/held/);
   const doomed = await h.app_tree(2);
   h.kill(h.controller, "SIGSTOP");
@@ -86,7 +93,10 @@ test("a deadline that is renewed keeps the app, far beyond the first one", async
   const h = await hand(t, { controller: ["--ttl", "400"], app: [app] });
   await h.event("started");
   await h.sleep(1600);
-  assert.equal(h.events().some(({ event }) => event === "killing"), false);
+  assert.equal(
+    h.events().some(({ event }) => event === "killing"),
+    false,
+  );
 });
 
 test("an order to kill is obeyed, and empty comes after the last process", async (t) => {
@@ -108,6 +118,9 @@ test("what the main process leaves behind ends with it", async (t) => {
 test("the app is started anew only when nothing is left of the one before", async (t) => {
   const h = await hand(t, { controller: ["--restart", "3"], app: [app, "ignore", "daemon", "exit", "0"] });
   await h.exit;
-  const order = h.events().map(({ event }) => event).filter((event) => event === "started" || event === "empty");
+  const order = h
+    .events()
+    .map(({ event }) => event)
+    .filter((event) => event === "started" || event === "empty");
   assert.deepEqual(order, Array.from({ length: 4 }, () => ["started", "empty"]).flat());
 });

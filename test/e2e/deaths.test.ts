@@ -11,7 +11,10 @@ const root = process.getuid?.() === 0;
 const daemons = [app, ...(root ? ["uid", "65534"] : []), "ignore", "daemon", "child", "daemon"];
 const processes = 4;
 
-async function running(t: Parameters<typeof hand>[0], options: Partial<Parameters<typeof hand>[1]> = {}): Promise<Hand> {
+async function running(
+  t: Parameters<typeof hand>[0],
+  options: Partial<Parameters<typeof hand>[1]> = {},
+): Promise<Hand> {
   const h = await hand(t, { controller: ["--ttl", "3000", "--grace", "300"], app: daemons, ...options });
   await h.event("started");
   return h;
@@ -158,7 +161,11 @@ test("timeout -s KILL: no process of the app survives", async (t) => {
 });
 
 test("timeout with SIGTERM: a requested stop", async (t) => {
-  const h = await running(t, { wrapper: ["timeout", "2"], app: [app, "signals"], controller: ["--stop-signal", "12"] });
+  const h = await running(t, {
+    wrapper: ["timeout", "2"],
+    app: [app, "signals"],
+    controller: ["--stop-signal", "12"],
+  });
   assert.equal((await h.event("signalled")).signal, 15);
   await h.event("empty");
   assert.match(h.stdout(), /signal 12/);
@@ -167,7 +174,9 @@ test("timeout with SIGTERM: a requested stop", async (t) => {
 // ---- what touches the volume beside the app ----
 
 test("a job guard gets kill -9: outer kills what it leaves", async (t) => {
-  const h = await running(t, { controller: ["--ttl", "20000", "--job", `${app} ignore daemon child daemon`] });
+  const h = await running(t, {
+    controller: ["--ttl", "20000", "--job", `${app} ignore daemon child daemon`],
+  });
   const job = await h.until(() => h.maybe_role("lh-job"));
   const doomed = await h.tree_below(job, 4);
   h.kill(job, "SIGKILL");
@@ -175,7 +184,9 @@ test("a job guard gets kill -9: outer kills what it leaves", async (t) => {
 });
 
 test("the controller dies: its jobs and all that they started die", async (t) => {
-  const h = await running(t, { controller: ["--ttl", "20000", "--job", `${app} ignore daemon child daemon`] });
+  const h = await running(t, {
+    controller: ["--ttl", "20000", "--job", `${app} ignore daemon child daemon`],
+  });
   const doomed = await h.tree_below(await h.until(() => h.maybe_role("lh-job")), 4);
   h.kill(h.controller, "SIGKILL");
   await h.gone(doomed);

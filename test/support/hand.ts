@@ -22,7 +22,12 @@ export function fixture(name: string): string {
   mkdirSync(built, { recursive: true });
   const { status, stderr } = spawnSync(
     "sh",
-    ["-c", 'cc -O1 -Wall -Wextra -Werror -static -o "$1.$$" "$0" && mv "$1.$$" "$1"', join(root, `test/fixtures/${name}.c`), program],
+    [
+      "-c",
+      'cc -O1 -Wall -Wextra -Werror -static -o "$1.$$" "$0" && mv "$1.$$" "$1"',
+      join(root, `test/fixtures/${name}.c`),
+      program,
+    ],
     { encoding: "utf8" },
   );
   assert.equal(status, 0, stderr);
@@ -30,7 +35,14 @@ export function fixture(name: string): string {
 }
 export const app = fixture("app");
 
-export type Event = { event: string; at_ns?: string; why?: string; signal?: number; record?: string; [key: string]: unknown };
+export type Event = {
+  event: string;
+  at_ns?: string;
+  why?: string;
+  signal?: number;
+  record?: string;
+  [key: string]: unknown;
+};
 
 export type HandOptions = {
   /** Options of test/fixtures/controller.ts. */
@@ -56,7 +68,10 @@ export async function hand(t: TestContext, options: HandOptions): Promise<Hand> 
   chmodSync(report, 0o666);
   // The guard takes one program as its controller; this is Node with the fixture. Its path marks this test's command line.
   const controller = join(folder, "controller");
-  writeFileSync(controller, `#!/bin/sh\nexec "${node}" "${join(root, "test/fixtures/controller.ts")}" "$@"\n`);
+  writeFileSync(
+    controller,
+    `#!/bin/sh\nexec "${node}" "${join(root, "test/fixtures/controller.ts")}" "$@"\n`,
+  );
   chmodSync(controller, 0o755);
   const [program = "", ...args] = [
     ...(options.wrapper ?? []),
@@ -119,7 +134,9 @@ export class Hand {
       const seen = look();
       if (seen !== undefined && seen !== false) return seen;
     }
-    throw new Error(`${what} did not come; stderr: ${this.stderr()}; events: ${JSON.stringify(this.events())}`);
+    throw new Error(
+      `${what} did not come; stderr: ${this.stderr()}; events: ${JSON.stringify(this.events())}`,
+    );
   }
   sleep(ms: number): Promise<void> {
     return sleep(ms);
@@ -140,7 +157,9 @@ export class Hand {
   }
   get controller(): number {
     const noted = this.events().find(({ event }) => event === "controller");
-    const child = descendants(this.outer).find(({ ppid, comm }) => ppid === this.outer && !comm.startsWith("lh-"));
+    const child = descendants(this.outer).find(
+      ({ ppid, comm }) => ppid === this.outer && !comm.startsWith("lh-"),
+    );
     const pid = child?.pid ?? noted?.pid;
     assert.ok(typeof pid === "number", "the controller is not there");
     return pid;
@@ -183,7 +202,10 @@ export class Hand {
   }
   async gone(processes: readonly Process[]): Promise<void> {
     assert.ok(processes.length > 0, "there was nothing to be gone");
-    await this.until(() => this.alive(processes).length === 0, `the death of ${processes.map(({ pid }) => pid).join(" ")}`);
+    await this.until(
+      () => this.alive(processes).length === 0,
+      `the death of ${processes.map(({ pid }) => pid).join(" ")}`,
+    );
   }
   /** Nothing of the app is anywhere on this machine: also what was never seen by its pid is found by its program. */
   async no_descendant(): Promise<void> {
@@ -191,7 +213,9 @@ export class Hand {
   }
   /** Processes whose environment bears this test's mark, the guard's own roles and the controller left out. */
   strays(): Process[] {
-    return all_processes().filter(({ pid, comm, state }) => comm === "app" && state !== "Z" && this.#marked(pid));
+    return all_processes().filter(
+      ({ pid, comm, state }) => comm === "app" && state !== "Z" && this.#marked(pid),
+    );
   }
   #marked(pid: number): boolean {
     try {
@@ -230,6 +254,7 @@ export class Hand {
       await sleep(20);
       if ([...this.#seen.values()].every((one) => !is_alive(one))) break;
     }
-    if (existsSync(this.#report) && this.child.exitCode === null && this.child.signalCode === null) await this.exit;
+    if (existsSync(this.#report) && this.child.exitCode === null && this.child.signalCode === null)
+      await this.exit;
   }
 }

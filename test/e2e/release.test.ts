@@ -1,0 +1,98 @@
+// G3: what the guard does for a dead controller, and what it doesn't.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { app, hand, type Hand } from "../support/hand.ts";
+
+const registered = ["--ttl", "20000", "--grace", "200", "--release", "record 1"];
+const released = (h: Hand): boolean => h.events().some(({ event }) => event === "released");
+
+test("the controller dies: tree empty, drain, then the release program with the record that was registered last", async (t) => {
+  const h = await hand(t, { controller: [...registered, "--drain", "/"], app: [app, "ignore", "daemon"] });
+  const doomed = await h.app_tree(2);
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  const { record, argv } = await h.event("released");
+  assert.equal(record, "record 1");
+  assert.deepEqual(argv, ["release"]);
+  assert.deepEqual(h.alive(doomed), [], "released before the tree was empty");
+  assert.equal((await h.exit).code, 70);
+});
+
+test("the controller dies with no app running: released at once", async (t) => {
+  const h = await hand(t, { controller: [...registered, "--no-start"], app: [app] });
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  await h.event("released");
+});
+
+test("nothing was registered: nothing is run", async (t) => {
+  const h = await hand(t, { controller: ["--grace", "100"], app: [app] });
+  await h.event("started");
+  h.kill(h.controller, "SIGKILL");
+  assert.equal((await h.exit).code, 70);
+  assert.equal(released(h), false);
+});
+
+test("the drain fails: not released", async (t) => {
+  const h = await hand(t, { controller: [...registered, "--drain", "/nowhere/at/all"], app: [app] });
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  assert.equal((await h.exit).code, 70);
+  assert.equal(released(h), false);
+  assert.match(h.stderr(), /drain of \/nowhere\/at\/all failed/);
+});
+
+test("an orderly exit leaves the release to the controller", async (t) => {
+  const h = await hand(t, { controller: registered, app: [app, "exit", "3"] });
+  assert.equal((await h.exit).code, 3);
+  assert.equal(released(h), false);
+});
+
+test("the controller sends garbage: it is killed, and all goes as after its death", async (t) => {
+  const h = await hand(t, {
+    controller: [...registered, "--garbage", "4c4802"],
+    app: [app, "ignore", "daemon"],
+  });
+  const doomed = await h.app_tree(2);
+  await h.event("released");
+  assert.deepEqual(h.alive(doomed), []);
+  assert.equal((await h.exit).code, 70);
+  assert.match(h.stderr(), /garbage from the controller: frame \d+ is refused, its version is not 1/);
+});
+
+test("a job of the dead controller is gone before anything is released", async (t) => {
+  const h = await hand(t, {
+    controller: [...registered, "--job", `${app} ignore daemon child daemon`],
+    app: [app],
+  });
+  const doomed = await h.tree_below(await h.until(() => h.maybe_role("lh-job")), 4);
+  h.kill(h.controller, "SIGKILL");
+  await h.event("released");
+  assert.deepEqual(h.alive(doomed), []);
+});
+
+test("the record is not in any process's arguments or environment", async (t) => {
+  const h = await hand(t, { controller: ["--ttl", "20000", "--release", "unguessable-4711"], app: [app] });
+  await h.event("registered");
+  await h.event("started");
+  for (const role of [h.outer, h.role("lh-inner"), h.role("lh-pump"), h.app_group()]) {
+    for (const file of ["cmdline", "environ"]) {
+      const text = readFileSync(`/proc/${role}/${file}`, "latin1");
+      // outer's own command line is this test's, with the record as an option of the test's controller
+      if (role !== h.outer || file !== "cmdline")
+        assert.equal(text.includes("unguessable-4711"), false, `${role} ${file}`);
+    }
+  }
+});
+
+test("JSON log lines when the controller asked for them", async (t) => {
+  const h = await hand(t, { controller: ["--json-log", "--grace", "100"], app: [app] });
+  await h.event("started");
+  h.kill(h.controller, "SIGKILL");
+  await h.exit;
+  const lines = h.stderr().trim().split("\n");
+  assert.ok(lines.length > 0);
+  for (const line of lines) assert.equal((JSON.parse(line) as { name: string }).name, "guard");
+});
