@@ -2,6 +2,7 @@
  * alone, without Node. Arguments: TTL_MS [RENEW_FOR_MS [GRACE_MS [FILE]]]; RENEW_FOR_MS 0: it never renews. The
  * deadline that it last asked for is in FILE. */
 #include "../src/guard/guard.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -69,7 +70,7 @@ int main(int argc, char **argv) {
             const uint8_t *body = in + at + FRAME_HEADER;
             if (in[at + 3] == F_EXITED) {
                 uint32_t how = get_u32(body + 8), value = get_u32(body + 12);
-                code = how == HOW_EXIT ? value : how == HOW_SIGNAL ? 128 + value : EXIT_NOT_EXECUTABLE;
+                code = how == HOW_EXIT ? value : how == HOW_SIGNAL ? 128 + value : value == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE;
             }
             if (in[at + 3] == F_SIGNALLED && get_u32(body + 4) == 0) {
                 uint8_t s[12] = {0};

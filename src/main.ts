@@ -16,5 +16,5 @@ function fail(error: unknown): void {
   // frame, so that the guard does all that it does for a dead controller.
   const guarded = expected && argv[0] === "run" && argv.includes("--");
   if (!guarded) process.exit(code);
-  exit_through_guard(code).finally(() => process.exit(code));
+  void exit_through_guard(code).finally(() => process.exit(code));
 }

@@ -90,7 +90,7 @@ export class Guard {
   }
 
   /** What the guard does for a dead controller. The record goes through memory only, to the release program's stdin. */
-  register_release(record: Uint8Array, release: Release, memfd = 4): Promise<Status> {
+  register_release(record: Uint8Array, release: Release, memfd = 5): Promise<Status> {
     const offset = this.#release_end;
     for (let at = 0; at < record.length;) at += writeSync(memfd, record, at, record.length - at, offset + at);
     this.#release_end += record.length;

@@ -11,7 +11,7 @@ export class Clock {
   readonly #hrtime_ns: () => bigint;
   #offset_ns: bigint | undefined;
 
-  constructor(hrtime_ns: () => bigint = process.hrtime.bigint) {
+  constructor(hrtime_ns: () => bigint = () => process.hrtime.bigint()) {
     this.#hrtime_ns = hrtime_ns;
   }
 

@@ -6,7 +6,7 @@ const hows = ["exit", "signal", "not_executed", "not_forked"] as const;
 
 /** The answer to an order. All but `done` say that it changed nothing. */
 export type Status = (typeof statuses)[number];
-export type Why = (typeof whys)[number];
+type Why = (typeof whys)[number];
 export type How = (typeof hows)[number];
 
 /** at_ns: CLOCK_BOOTTIME of the guard when it sent this. */

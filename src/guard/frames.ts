@@ -23,7 +23,7 @@ export type Order =
   | { type: "release"; offset: bigint; drain_ms: number; release_ms: number; paths: Bytes[] }
   | { type: "exit"; code: number };
 
-export type Scope = "main" | "group";
+type Scope = "main" | "group";
 export type Bytes = string | Uint8Array;
 
 /** A stream that is not the guard's: nothing on it can be believed any more. */

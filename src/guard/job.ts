@@ -19,8 +19,8 @@ export type JobOptions = {
   set?: Readonly<Record<string, string>>;
   unset?: readonly string[];
   input?: Bytes;
-  /** Descriptor of the guard's page: 5 in a controller. */
-  page_fd?: number;
+  /** Hands the guard's page on, descriptor 4 in a controller as in its jobs. */
+  page?: boolean;
   abort?: AbortSignal;
   guard?: string;
 };
@@ -34,14 +34,14 @@ export type JobEnd =
 /** Bytes of both streams are cut at output_max_bytes. */
 export type JobResult = { end: JobEnd; stdout: Buffer; stderr: Buffer };
 
-export const output_max_bytes = 8 << 20;
+const output_max_bytes = 8 << 20;
 
 /** How long after its deadline a job guard that said nothing is taken for stopped. */
 const stopped_ms = 1000;
 
 /** Runs one command under a job guard (frames.md). Never rejects for what the command does. */
 export async function run_job(options: JobOptions): Promise<JobResult> {
-  const { page_fd, tenure, app_env = false, grace_ms, set = {}, unset = [] } = options;
+  const { page = false, tenure, app_env = false, grace_ms, set = {}, unset = [] } = options;
   const args = [
     "job",
     ...["--deadline", String(options.deadline_ns)],
@@ -54,7 +54,7 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
     ...options.command,
   ];
   const job = execa(options.guard ?? guard_path(), args, {
-    stdio: ["pipe", "pipe", "pipe", "pipe", ...(page_fd === undefined ? [] : [page_fd])],
+    stdio: ["pipe", "pipe", "pipe", "pipe", page ? "inherit" : "ignore"],
     input:
       typeof options.input === "string" ? Buffer.from(options.input) : (options.input ?? Buffer.alloc(0)),
     encoding: "buffer",
@@ -64,7 +64,7 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
     cleanup: false, // the job guard sees the controller's death by itself
     ...(options.abort ? { cancelSignal: options.abort } : {}),
   });
-  const report = read_report(job.stdio[3] as unknown as AsyncIterable<Buffer>);
+  const report = read_report(job.readable({ from: "fd3" }));
   // Only a job guard that is stopped, or whose /proc hangs, is late by so much; outer kills what it leaves.
   const left_ms = Number((options.deadline_ns - options.now_ns()) / 1_000_000n);
   const late = setTimeout(() => job.kill("SIGKILL"), Math.max(0, left_ms) + stopped_ms);
@@ -80,7 +80,7 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
 }
 
 /** The job guard's frames: how it ended, and separately the moment at which it says that something can't be killed. */
-function read_report(stream: AsyncIterable<Buffer>): { end: Promise<JobEnd>; undead: Promise<JobEnd> } {
+function read_report(stream: AsyncIterable<Uint8Array>): { end: Promise<JobEnd>; undead: Promise<JobEnd> } {
   let tell_undead: (end: JobEnd) => void = () => {};
   const undead = new Promise<JobEnd>((resolve) => (tell_undead = resolve));
   async function read(): Promise<JobEnd> {

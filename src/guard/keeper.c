@@ -287,8 +287,9 @@ void inner_run(struct page *page, uint64_t tenure, const struct app *app, int to
     else tell_tenure(F_EXITED, 2, (uint32_t[]){k.how, k.value});
     tell_tenure(F_EMPTY, 1, &k.reaped);
     if (k.orphan) {
+        /* Killed at the same instant it may take a moment longer to end than the app did. */
         struct pollfd gone = {k.controller, POLLRDHUP, 0};
-        poll(&gone, 1, 0);
+        poll(&gone, 1, CONTROLLER_EXIT_MS);
         if (gone.revents & (POLLHUP | POLLRDHUP | POLLERR)) release_run(page); /* else the controller does it */
     }
     _exit(0);

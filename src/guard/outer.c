@@ -527,7 +527,7 @@ static void become_controller(int socket, int log_write) {
     setsid();
     restore_start();
     setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
-    int from[] = {null, log_write, log_write, socket, self.release_fd, page};
+    int from[] = {null, log_write, log_write, socket, page, self.release_fd};
     for (int i = 0; i < 6; i++) from[i] = fcntl(from[i], F_DUPFD, 16); /* out of the way of 0 to 5 */
     for (int i = 0; i < 6; i++)
         if (dup2(from[i], i) < 0) {

@@ -12,10 +12,10 @@ export type ProbeResult = {
   content: Buffer;
 };
 
-const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number as number, name]));
+const names = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
 
 /** The name of an errno, or E and its number. */
-export function errno_name(number: number): string {
+function errno_name(number: number): string {
   return names.get(number) ?? `E${number}`;
 }
 

@@ -6,15 +6,14 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { GuardEvent } from "../../src/guard/events.ts";
 import { type Bytes, Decoder, encode, frame, FrameError, type Order } from "../../src/guard/frames.ts";
-import { fixture } from "../support/hand.ts";
+import { compile } from "../support/hand.ts";
 
-const program = fixture("frames");
+const program = compile("test/fixtures/frames.c");
 const in_c = (input: Uint8Array): string[] =>
   execFileSync(program, ["parse"], { input, encoding: "latin1" }).trimEnd().split("\n");
 
 // ---- what the guard's parser makes of our orders ----
 
-const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
 const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const scope = fc.constantFrom("main" as const, "group" as const);
 const bytes = fc.uint8Array({ maxLength: 40 }).map((value) => value.map((byte) => byte || 1));

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type ChildProcess, spawn, spawnSync, type StdioOptions } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { all_processes, descendants, is_alive, type Process, read_process } from "./processes.ts";
@@ -12,28 +12,23 @@ import { all_processes, descendants, is_alive, type Process, read_process } from
 const root = join(import.meta.dirname, "../..");
 /** The guard under test: npm test runs these tests again with the sanitized one. */
 export const guard = process.env.LEASEHOLD_TEST_GUARD ?? join(root, "dist/leasehold");
-export const node = join(root, "node_modules/node/bin/node");
+const node = join(root, "node_modules/node/bin/node");
 /** Where compiled fixtures lie. */
 const built = join(root, "dist/test");
 
-/** Compiles test/fixtures/NAME.c and returns the program's path. Static, so that it runs in any root. */
-export function fixture(name: string): string {
-  const program = join(built, name);
+/**
+ * Compiles C sources, paths below the project, into a program named like the first one. Static, so that it runs in any root.
+ */
+export function compile(...sources: string[]): string {
+  const program = join(built, basename(sources[0] ?? "", ".c"));
   mkdirSync(built, { recursive: true });
-  const { status, stderr } = spawnSync(
-    "sh",
-    [
-      "-c",
-      'cc -O1 -Wall -Wextra -Werror -static -o "$1.$$" "$0" && mv "$1.$$" "$1"',
-      join(root, `test/fixtures/${name}.c`),
-      program,
-    ],
-    { encoding: "utf8" },
-  );
+  const command = 'out=$0; cc -O1 -Wall -Wextra -Werror -static -o "$out.$$" "$@" && mv "$out.$$" "$out"';
+  const files = sources.map((source) => join(root, source));
+  const { status, stderr } = spawnSync("sh", ["-c", command, program, ...files], { encoding: "utf8" });
   assert.equal(status, 0, stderr);
   return program;
 }
-export const app = fixture("app");
+export const app = compile("test/fixtures/app.c");
 
 export type Event = {
   event: string;
@@ -148,7 +143,7 @@ export class Hand {
   get outer(): number {
     const found = this.#below().find(({ comm, ppid }) => comm.startsWith("leasehold") && ppid !== 0);
     const own = read_process(this.child.pid ?? 0);
-    if (own?.comm.startsWith("leasehold")) return own.pid;
+    if (own?.comm.startsWith("leasehold") === true) return own.pid;
     assert.ok(found, "outer is not there");
     return found.pid;
   }
