@@ -30,6 +30,7 @@ const rows = [
   { name: "gdb", package: "gdb", look: "gdb", why: "an app that is traced" },
   { name: "pkill", package: "procps", look: "pkill", why: "how operators kill by accident" },
   { name: "killall", package: "psmisc", look: "killall", why: "how operators kill by accident" },
+  { name: "python3", package: "python3-minimal", look: "python3", why: "ignored signals, full pipes" },
   { name: "ip", package: "iproute2", look: "ip", why: "networks of their own" },
 ] as const;
 

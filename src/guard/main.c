@@ -62,9 +62,18 @@ void die(int code, const char *format, ...) {
     _exit(code);
 }
 
-int signals_fd(void) {
+/* The C libraries keep some real-time signals for themselves (musl 32 to 34, so that its sigfillset leaves out what others
+ * call SIGRTMIN): the kernel is asked directly, or one of those would end the guard. */
+static void set_mask(const sigset_t *mask, sigset_t *old) { syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, old, 8); }
+
+static sigset_t every_signal(void) {
     sigset_t all;
-    sigfillset(&all);
+    memset(&all, 0xff, sizeof all);
+    return all;
+}
+
+int signals_fd(void) {
+    sigset_t all = every_signal();
     return signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -90,7 +99,7 @@ void raise_priority(void) {
 void restore_start(void) {
     setpriority(PRIO_PROCESS, 0, self.nice);
     sigaction(SIGCHLD, &self.chld, NULL);
-    sigprocmask(SIG_SETMASK, &self.mask, NULL);
+    set_mask(&self.mask, NULL);
 }
 
 void close_from(int first) {
@@ -147,9 +156,8 @@ void remember_start(char **argv, char **env) {
     /* A closed standard descriptor would become one of ours; the placeholder is closed again for the app. */
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) self.closed[fd] = open("/dev/null", O_RDWR) == fd;
-    sigset_t all;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &self.mask);
+    sigset_t all = every_signal();
+    set_mask(&all, &self.mask);
     struct sigaction standard = {.sa_handler = SIG_DFL};
     sigaction(SIGCHLD, &standard, &self.chld); /* inherited as ignored, it would hide deaths from waitpid */
     look_at_capabilities();

@@ -415,9 +415,7 @@ static void become_pump(void) __attribute__((noreturn));
 static void become_pump(void) {
     rename_process("lh-pump");
     setsid(); /* writing to a terminal never stops it then */
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    restore_start();
     signal(SIGPIPE, SIG_IGN);
     int null = open("/dev/null", O_RDWR);
     dup2(o.log_read, 0);

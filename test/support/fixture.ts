@@ -11,9 +11,13 @@ export function fixture(name: string): string {
   const program = join(folder, name);
   mkdirSync(folder, { recursive: true });
   const compile = 'cc -O1 -Wall -Wextra -Werror -static -o "$1.$$" "$0" && mv "$1.$$" "$1"';
-  const { status, stderr } = spawnSync("sh", ["-c", compile, join(root, `test/fixtures/${name}.c`), program], {
-    encoding: "utf8",
-  });
+  const { status, stderr } = spawnSync(
+    "sh",
+    ["-c", compile, join(root, `test/fixtures/${name}.c`), program],
+    {
+      encoding: "utf8",
+    },
+  );
   assert.equal(status, 0, stderr);
   return program;
 }

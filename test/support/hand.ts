@@ -50,6 +50,8 @@ export type HandOptions = {
   /** In a session and process group of its own. */
   detached?: boolean;
   cwd?: string;
+  /** Nobody reads its output, until it has ended. */
+  silent?: boolean;
 };
 
 /** How long any of it may take before the test fails: no expectation, a bound against hanging. */
@@ -78,7 +80,7 @@ export async function hand(t: TestContext, options: HandOptions): Promise<Hand> 
     detached: options.detached ?? false,
     cwd: options.cwd ?? "/",
   });
-  const h = new Hand(child, report, controller);
+  const h = new Hand(child, report, controller, options.silent ?? false);
   t.after(async () => {
     await h.clean();
     rmSync(folder, { recursive: true });
@@ -94,14 +96,19 @@ export class Hand {
   readonly #seen = new Map<number, Process>();
   readonly #output = { stdout: "", stderr: "" };
 
-  constructor(child: ChildProcess, report: string, mark: string) {
+  constructor(child: ChildProcess, report: string, mark: string, silent: boolean) {
     this.child = child;
     this.mark = mark;
     this.#report = report;
-    child.stdout?.on("data", (chunk: Buffer) => (this.#output.stdout += chunk.toString("latin1")));
-    child.stderr?.on("data", (chunk: Buffer) => (this.#output.stderr += chunk.toString("latin1")));
+    if (silent) child.on("exit", () => [child.stdout, child.stderr].forEach((stream) => stream?.resume()));
+    else this.#read(child);
     this.exit = new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal })));
     child.on("error", () => {});
+  }
+
+  #read(child: ChildProcess): void {
+    child.stdout?.on("data", (chunk: Buffer) => (this.#output.stdout += chunk.toString("latin1")));
+    child.stderr?.on("data", (chunk: Buffer) => (this.#output.stderr += chunk.toString("latin1")));
   }
 
   stdout(): string {

@@ -7,6 +7,7 @@ import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at_end } from "./at-end.ts";
+import { descendants } from "./processes.ts";
 
 export type UmlOptions = {
   /** The body of a shell script, run as root. Its stdin is empty; stdout and stderr are the result's output. */
@@ -46,7 +47,9 @@ export async function run_in_uml(options: UmlOptions): Promise<UmlResult> {
     };
     for (const [name, content] of Object.entries(options.files ?? {})) put(name, content);
     const env = Object.entries({ FILES: folder, ...options.env });
-    const exports = env.map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`).join("");
+    const exports = env
+      .map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`)
+      .join("");
     const body = put(".body", `${exports}${options.script}\n`);
     const init = put(".init", init_script(mark, body));
     const text = await boot(folder, init, options.timeout_ms, options.memory_mb ?? 512);
@@ -67,11 +70,27 @@ export async function run_in_uml(options: UmlOptions): Promise<UmlResult> {
  * with the first all are gone. The death of this process ends them too.
  */
 async function boot(folder: string, init: string, timeout_ms: number, memory_mb: number): Promise<string> {
-  const kernel = ["linux.uml", `mem=${memory_mb}M`, "rootfstype=hostfs", "rootflags=/", "ro", "quiet", "loglevel=0"];
+  const kernel = [
+    "linux.uml",
+    `mem=${memory_mb}M`,
+    "rootfstype=hostfs",
+    "rootflags=/",
+    "ro",
+    "quiet",
+    "loglevel=0",
+  ];
   const argv = [...kernel, `uml_dir=${folder}`, `init=${init}`, "con=null", "con0=fd:0,fd:1"];
   const wrapper = ["--pdeathsig", "KILL", "--", "unshare", "--pid", "--fork", "--kill-child", "--"];
-  const child = spawn("setpriv", [...wrapper, ...argv], { stdio: ["ignore", "pipe", "pipe"], detached: true });
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeout_ms);
+  const child = spawn("setpriv", [...wrapper, ...argv], {
+    stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  // The kernel itself: unshare then reaps it, and no zombie is left to whoever adopts it.
+  const kill = (): void => {
+    for (const { pid, ppid } of descendants(child.pid ?? 0))
+      if (ppid === child.pid) process.kill(pid, "SIGKILL");
+  };
+  const timer = setTimeout(kill, timeout_ms);
   let text = "";
   let noise = "";
   child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString("latin1")));
@@ -85,7 +104,7 @@ async function boot(folder: string, init: string, timeout_ms: number, memory_mb:
 }
 
 const init_script = (mark: string, body: string): string => `#!/bin/sh
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run/tmp
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run/tmp TERM=dumb
 stty raw -echo
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -108,9 +127,11 @@ sleep 60
 
 /**
  * Shell functions for a script's top. nfs_start: a kernel NFS server, /mnt/export, hard-mounted over NFSv3 at
- * /mnt/nfs. nfs_gone: the server goes away, nfs_back: and comes back. While it is gone, SIGKILL ends hardly any process
- * that has a file open there: tried were fsync, close, write with O_SYNC, msync, syncfs, truncate, stat, rename, and
- * those that only have to be exited (the exit flushes, or asks for attributes); only one with a clean O_DIRECT went.
+ * /mnt/nfs. nfs_gone: the server goes away, nfs_back: and comes back.
+ *
+ * While it is gone, SIGKILL doesn't end a process that had opened a file for writing before and has unwritten data in
+ * it, whatever it does: fsync, close, msync, truncate, unlock, or nothing at all, because its exit flushes. What is
+ * opened only now can be killed: the open itself waits, killably.
  */
 export const kernel_nfs = `
 nfs_start() {
