@@ -29,6 +29,7 @@ static struct outer {
     uint32_t sequence_in;
     struct { uint32_t cap_ms, grace_ms, stop_signal, scope; } hello;
     bool greeted, app, takeover, undead, mounts_told;
+    bool ended;       /* this tenure's end was noticed, and a sign of life asked for */
     bool more;        /* zombies are left to reap */
     bool clean;       /* the controller is reaped, and no child that outer did not start itself was left after that */
     const char *lost;    /* why the controller counts as dead; NULL: it lives */
@@ -177,7 +178,7 @@ static uint32_t start_app(const struct order *order) {
     atomic_store(&o.page->main_ended, 0);
     atomic_store(&o.page->reaped, 0);
     atomic_store(&o.page->beat_ns, 0);
-    o.app = true, o.kill_since = NEVER;
+    o.app = true, o.ended = false, o.kill_since = NEVER;
     int pair[2] = {-1, -1};
     bool made = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
     o.to_inner = pair[0];
@@ -381,7 +382,7 @@ static void spare(void) {
 static void watch_inner(uint64_t now) {
     if (!o.app) return;
     bool over = tenure_over(o.page, atomic_load(&o.page->tenure), now);
-    if (over && o.silent_at == NEVER) o.silent_at = now + SILENT_MS * NS_PER_MS; /* the controller has to say something */
+    if (over && !o.ended) o.ended = true, o.silent_at = now + SILENT_MS * NS_PER_MS; /* the controller has to say something */
     if (!over && !atomic_load(&o.page->killing)) return;
     if (o.kill_since == NEVER) o.kill_since = now;
     if (o.takeover) {

@@ -22,6 +22,7 @@ for (const [name, options] of Object.entries(controllers)) {
       app: stubborn,
     });
     const doomed = await h.app_tree(3);
+    h.go();
     await h.gone(doomed);
     await h.no_descendant();
   });

@@ -22,7 +22,7 @@ export function freezable_fs(t: TestContext, size_mb = 16): FreezableFs {
   const folder = mkdtempSync(join(tmpdir(), "leasehold-frozen-"));
   const [image, path] = [join(folder, "image"), join(folder, "fs")];
   mkdirSync(path);
-  // Lazily: whoever was frozen may take a moment to let go. -d on the mount gave the loop device the same life.
+  // Lazily: whoever was frozen may take a moment to let go. The loop device goes with the mount.
   const close = at_end(
     'fsfreeze --unfreeze "$1/fs" 2>&-; ! mountpoint -q "$1/fs" || umount --lazy "$1/fs"; rm -rf "$1/image"; rmdir "$1/fs" "$1"',
     folder,

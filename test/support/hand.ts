@@ -54,36 +54,60 @@ export type HandOptions = {
   silent?: boolean;
 };
 
+export type Prepared = {
+  argv: string[];
+  env: NodeJS.ProcessEnv;
+  report: string;
+  controller: string;
+  /** Removes its files. */
+  remove(): void;
+};
+
 /** How long any of it may take before the test fails: no expectation, a bound against hanging. */
 const patience_ms = 30_000;
 
-export async function hand(t: TestContext, options: HandOptions): Promise<Hand> {
+/** The guard's command line and environment, for whoever starts it. */
+export function prepare(options: Omit<HandOptions, "stdio" | "detached" | "cwd" | "silent">): Prepared {
   const folder = mkdtempSync(join(tmpdir(), "leasehold-hand-"));
   chmodSync(folder, 0o777);
   const report = join(folder, "report");
   writeFileSync(report, "");
   chmodSync(report, 0o666);
   // The guard takes one program as its controller; this is Node with the fixture. Its path marks this test's command line.
-  const controller = join(folder, "controller");
+  const controller = join(built, `controller-${basename(folder)}`); // not in /tmp, which a test may make noexec
   writeFileSync(
     controller,
     `#!/bin/sh\nexec "${node}" "${join(root, "test/fixtures/controller.ts")}" "$@"\n`,
   );
   chmodSync(controller, 0o755);
-  const [program = "", ...args] = [
-    ...(options.wrapper ?? []),
-    ...[guard, "guard", controller, "--report", report, ...options.controller, "--", ...options.app],
-  ];
+  return {
+    argv: [
+      ...(options.wrapper ?? []),
+      ...[guard, "guard", controller, "--report", report, ...options.controller, "--", ...options.app],
+    ],
+    env: { ...(options.env ?? process.env), LEASEHOLD_TEST_GUARD: guard, LEASEHOLD_TEST_MARK: controller },
+    report,
+    controller,
+    remove() {
+      rmSync(folder, { recursive: true });
+      rmSync(controller);
+    },
+  };
+}
+
+export async function hand(t: TestContext, options: HandOptions): Promise<Hand> {
+  const prepared = prepare(options);
+  const [program = "", ...args] = prepared.argv;
   const child = spawn(program, args, {
     stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
-    env: { ...(options.env ?? process.env), LEASEHOLD_TEST_GUARD: guard, LEASEHOLD_TEST_MARK: controller },
+    env: prepared.env,
     detached: options.detached ?? false,
     cwd: options.cwd ?? "/",
   });
-  const h = new Hand(child, report, controller, options.silent ?? false);
+  const h = new Hand(child, prepared, options.silent ?? false);
   t.after(async () => {
     await h.clean();
-    rmSync(folder, { recursive: true });
+    prepared.remove();
   });
   return h;
 }
@@ -91,18 +115,22 @@ export async function hand(t: TestContext, options: HandOptions): Promise<Hand> 
 export class Hand {
   readonly child: ChildProcess;
   readonly exit: Promise<{ code: number | null; signal: string | null }>;
+  /** As exit, but doesn't wait until nobody holds its output any more. */
+  readonly exit_code: Promise<number | null>;
   readonly mark: string;
   readonly #report: string;
   readonly #seen = new Map<number, Process>();
   readonly #output = { stdout: "", stderr: "" };
 
-  constructor(child: ChildProcess, report: string, mark: string, silent: boolean) {
+  /** The child is the guard, or has it among its descendants. */
+  constructor(child: ChildProcess, { report, controller }: Prepared, silent: boolean) {
     this.child = child;
-    this.mark = mark;
+    this.mark = controller;
     this.#report = report;
     if (silent) child.on("exit", () => [child.stdout, child.stderr].forEach((stream) => stream?.resume()));
     else this.#read(child);
     this.exit = new Promise((resolve) => child.on("close", (code, signal) => resolve({ code, signal })));
+    this.exit_code = new Promise((resolve) => child.on("exit", resolve));
     child.on("error", () => {});
   }
 
@@ -143,6 +171,10 @@ export class Hand {
   sleep(ms: number): Promise<void> {
     return sleep(ms);
   }
+  /** What a controller that floods waits for. */
+  go(): void {
+    writeFileSync(`${this.#report}.go`, "");
+  }
 
   // ---- processes ----
 
@@ -181,6 +213,9 @@ export class Hand {
   }
   app_group(): number {
     return this.process_group(descendants(this.role("lh-inner"))[0]?.pid ?? 0);
+  }
+  children(pid: number): Process[] {
+    return all_processes().filter(({ ppid, state }) => ppid === pid && state !== "Z");
   }
   kill(pid: number, signal: NodeJS.Signals): void {
     assert.ok(pid > 1);

@@ -1,7 +1,7 @@
 // Prefixes of a command line, each of which changes one thing about the process that the rest becomes. They combine
 // from the outside in: [...pid_namespace(), ...read_only_root([folder]), ...unprivileged(), program, ...args]. But for
-// pid_namespace(), whose unshare stays the parent, each becomes the next one under the same pid. All need root, and
-// util-linux; no_kill_capability and its like also need a kernel that has the capability to drop.
+// pid_namespace(), whose unshare stays the parent, each becomes the next one under the same pid. All but
+// no_new_privileges() and limits() need root; Debian packages util-linux, mount.
 
 import { read_process, all_processes } from "./processes.ts";
 
@@ -40,7 +40,10 @@ export function noexec(folders: readonly string[] = ["/tmp", "/var/tmp", "/dev/s
 
 /** /proc is an empty folder. */
 export function no_proc(): string[] {
-  return mounts("umount --lazy --recursive /proc || exit 125");
+  // More than one may lie there: pid_namespace() mounts its own above.
+  return mounts(
+    "while umount --lazy --recursive /proc 2>/dev/null; do :; done; [ ! -e /proc/self ] || exit 125",
+  );
 }
 
 /** A mount namespace in which the script has run; it shifts its own arguments away. */
