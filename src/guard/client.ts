@@ -147,7 +147,8 @@ export class Guard {
       this.#welcomed?.();
     }
     // The sign of life that frames.md asks for; what to do about it is the caller's.
-    if (event.event === "killing" && event.why === "deadline") this.taken(0).catch(() => {});
+    const to_answer = event.event === "mounts" || (event.event === "killing" && event.why === "deadline");
+    if (to_answer) this.taken(0).catch(() => {});
     this.#options.on_event(event);
   }
 

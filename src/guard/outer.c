@@ -28,7 +28,8 @@ static struct outer {
     size_t have;
     uint32_t sequence_in;
     struct { uint32_t cap_ms, grace_ms, stop_signal, scope; } hello;
-    bool greeted, app, takeover, undead, mounts_told;
+    bool greeted, app, takeover, undead;
+    bool mounts_changed, mounts_told; /* one report until the next order: a storm of mounts must not fill the socket */
     bool ended;       /* this tenure's end was noticed, and a sign of life asked for */
     bool more;        /* zombies are left to reap */
     bool clean;       /* the controller is reaped, and no child that outer did not start itself was left after that */
@@ -586,6 +587,7 @@ int outer_main(int argc, char **argv) {
         if (fds[2].revents && o.socket >= 0) hear_controller();
         if (o.more) reap();
         if (fds[0].revents) hear_signals();
-        if (fds[4].revents && !o.mounts_told) o.mounts_told = true, tell(F_MOUNTS, "", 0);
+        if (fds[4].revents) o.mounts_changed = true; /* the kernel says it only once */
+        if (o.mounts_changed && !o.mounts_told) o.mounts_changed = false, o.mounts_told = true, tell(F_MOUNTS, "", 0);
     }
 }

@@ -109,6 +109,12 @@ test("a kill at the deadline is answered with a sign of life", async (t) => {
   assert.equal(await p.answer(0), 5);
 });
 
+test("so is a change of the mounts: the guard tells the next one only after that", async (t) => {
+  const p = await connected(t);
+  p.send(72);
+  assert.equal(await p.answer(0), 5);
+});
+
 test("no answer in time is an error, and a late answer is refused", async (t) => {
   const p = await connected(t, { timeout_ms: 20 });
   await assert.rejects(p.client.kill(1n, false), /did not answer kill within 20 ms/);

@@ -15,7 +15,7 @@ const controllers = ["cpu", "freezer", "pids"] as const;
 /** Periods of 100 ms, the kernel's own default. */
 const period_us = 100_000;
 
-export const cgroup_version = existsSync(join(top, "cgroup.controllers")) ? 2 : 1;
+const cgroup_version = existsSync(join(top, "cgroup.controllers")) ? 2 : 1;
 
 export type CgroupOptions = {
   /** Of one core. */

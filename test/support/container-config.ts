@@ -27,13 +27,6 @@ export type ContainerConfig = {
   limits?: { processes?: number; files?: number };
 };
 
-/** What Node and the other programs of this machine need, at the same paths as here. */
-export const host_programs: Readonly<Record<string, string>> = {
-  "/usr": "/usr",
-  "/lib": "/usr/lib",
-  "/lib64": "/usr/lib64",
-};
-
 const capabilities = [
   "CAP_AUDIT_WRITE",
   "CAP_CHOWN",

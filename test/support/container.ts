@@ -27,7 +27,7 @@ export type ContainerOptions = ContainerConfig & {
   tty?: boolean;
 };
 
-export type Exit = { code: number | null; signal: NodeJS.Signals | null };
+type Exit = { code: number | null; signal: NodeJS.Signals | null };
 
 export type Container = {
   /** The first process's, out here. */
@@ -80,11 +80,11 @@ export async function start_container(t: TestContext, options: ContainerOptions)
       child?.on("error", reject).on("close", (code, signal) => resolve({ code, signal }));
     })
   ).then(({ code, signal }) => code ?? 128 + (signal ? constants.signals[signal] : 0));
-  let ended = false;
-  void exit.then(() => (ended = true));
+  const first = { ended: false };
+  void exit.then(() => (first.ended = true));
 
   while (!existsSync(pid_file) || readFileSync(pid_file, "utf8") === "") {
-    if (ended) throw new Error(`runc started nothing: ${output.stderr}${pty?.output() ?? ""}`);
+    if (first.ended) throw new Error(`runc started nothing: ${output.stderr}${pty?.output() ?? ""}`);
     await sleep(2);
   }
   const pid = Number(readFileSync(pid_file, "utf8"));
@@ -97,7 +97,7 @@ export async function start_container(t: TestContext, options: ContainerOptions)
     exit,
     kill(signal) {
       // runc reaps it before it ends itself: until then the pid is nobody else's.
-      if (!ended) process.kill(pid, signal);
+      if (!first.ended) process.kill(pid, signal);
     },
     pause: () => runc("pause"),
     resume: () => runc("resume"),

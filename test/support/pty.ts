@@ -12,10 +12,10 @@ import { all_processes, descendants, is_alive } from "./processes.ts";
 
 export type PtyOptions = { cols?: number; rows?: number; env?: NodeJS.ProcessEnv; cwd?: string };
 
-export type PtyExit = { code: number | null; signal: NodeJS.Signals | null };
+type PtyExit = { code: number | null; signal: NodeJS.Signals | null };
 
 /** tcgetattr: the four flag words and the control characters, in hexadecimal. To be compared. */
-export type Modes = { iflag: string; oflag: string; cflag: string; lflag: string; cc: string };
+type Modes = { iflag: string; oflag: string; cflag: string; lflag: string; cc: string };
 
 export type Pty = {
   /** The process that holds the terminal's other end; the program's parent. */
@@ -54,19 +54,19 @@ export async function open_pty(
     cwd,
     detached: true,
   });
-  const commands = helper.stdio[3] as Writable;
+  const [typed, shown, , commands, answers] = helper.stdio as [Writable, Readable, null, Writable, Readable];
   const ended = new Promise((resolve) => helper.on("close", resolve));
   // Commands that cross its end, and typing into a closed terminal, go nowhere.
-  for (const pipe of [commands, helper.stdin]) pipe.on("error", () => {});
+  for (const pipe of [commands, typed]) pipe.on("error", () => {});
 
   let output = "";
   let seen = 0;
-  helper.stdout.on("data", (chunk: Buffer) => (output += chunk.toString("latin1")));
+  shown.on("data", (chunk: Buffer) => (output += chunk.toString("latin1")));
 
   const waiting: { resolve(answer: string[]): void; reject(error: Error): void }[] = [];
   const { promise: pid, resolve: know_pid } = Promise.withResolvers<number>();
   const { promise: exit, resolve: know_exit } = Promise.withResolvers<PtyExit>();
-  createInterface(helper.stdio[4] as Readable).on("line", (line) => {
+  createInterface(answers).on("line", (line) => {
     const [word = "", ...rest] = line.split(" ");
     const number = Number(rest[0]);
     if (word === "pid") know_pid(number);
@@ -101,7 +101,7 @@ export async function open_pty(
   return {
     helper,
     pid: leader,
-    write: (text) => void helper.stdin.write(text),
+    write: (text) => void typed.write(text),
     output: () => output,
     async wait_for(text, timeout_ms = 10_000) {
       for (const start = Date.now(); ; await sleep(5)) {
