@@ -8,12 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define NEVER UINT64_MAX
@@ -114,6 +116,9 @@ static void app_is_undead(uint32_t left, pid_t pid, uint32_t state, uint32_t sin
         say("%u processes of the app can't be killed (process %d, state %c) since %u ms: the lock is kept", left, pid, (int)state, since_ms);
     if (self.pid1 && !self.can_kill) {
         say("CAP_KILL is missing: ending PID 1 instead, the kernel then ends this PID namespace");
+        /* The pump dies with us: it gets a moment, well inside the margin, to write down why. */
+        for (int i = 0, unread = 1; i < 50 && unread > 0 && !ioctl(o.log_read, FIONREAD, &unread); i++) nanosleep(&(struct timespec){0, 1000000}, NULL);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
         _exit(EXIT_UNDEAD); /* no release: who dies last is not seen, the lease ends by itself */
     }
 }

@@ -59,3 +59,8 @@ test("no app is started under a deadline that is refused", async (t) => {
   assert.equal((await h.event("start")).status, "no_tenure");
   assert.equal(h.stdout(), "");
 });
+
+test("the controller can read the page, and not write it", async (t) => {
+  const h = await hand(t, { controller: ["--write-page"], app: [app] });
+  assert.equal((await h.event("wrote")).outcome, "EBADF");
+});

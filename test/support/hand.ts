@@ -64,7 +64,7 @@ export type Prepared = {
 };
 
 /** How long any of it may take before the test fails: no expectation, a bound against hanging. */
-const patience_ms = 30_000;
+const patience_ms = Number(process.env.LEASEHOLD_TEST_PATIENCE_MS ?? 30_000);
 
 /** The guard's command line and environment, for whoever starts it. */
 export function prepare(options: Omit<HandOptions, "stdio" | "detached" | "cwd" | "silent">): Prepared {
