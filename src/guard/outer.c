@@ -243,7 +243,7 @@ static uint32_t obey(const struct order *order) {
         signal_app(order->u.signal.signal, order->u.signal.scope, order->u.signal.flags);
         return S_DONE;
     case F_TAKEN:
-        o.taken_at = NEVER;
+        if (order->u.taken.signal) o.taken_at = NEVER; /* a mere sign of life takes no stop */
         return S_DONE;
     case F_KILL: return kill_app(order);
     case F_RELEASE:

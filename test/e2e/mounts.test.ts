@@ -40,3 +40,18 @@ test("a storm of mounts while the controller is stopped: one report now, and one
   await h.sleep(300);
   assert.equal(told(h).length, 2);
 });
+
+test("the client's answer to it doesn't pass for the answer to a stop", async (t) => {
+  if (!requires(t, "root", "unshare")) return;
+  const h = await hand(t, {
+    wrapper: own_mounts,
+    controller: ["--ttl", "60000", "--on-stop", "ignore"],
+    app: [app, "signals", "say", "up"],
+  });
+  await h.output(/up/);
+  h.kill(h.outer, "SIGTERM");
+  await h.event("signalled");
+  change(h, "mount -t tmpfs x /mnt");
+  await h.event("mounts");
+  await h.output(/signal 15/);
+});

@@ -34,13 +34,13 @@ test("closed standard descriptors are closed for the app", () => {
 });
 
 test("other descriptors are passed on, and none of the guard's reaches the app", async (t) => {
-  const given = 'exec 7</dev/zero; ls /proc/$$/fd | tr "\n" " "; exec "$0" "$@"';
+  const given = 'exec 7</dev/zero; ls /proc/$$/fd; exec "$0" "$@"';
   const h = await hand(t, { wrapper: ["sh", "-c", given], controller: [], app: [app] });
   await h.event("started");
   const [main] = await h.app_tree(1);
   const folder = `/proc/${main?.pid}/fd`;
   const names = readdirSync(folder);
-  assert.deepEqual(names.toSorted(), h.stdout().trim().split(" ").toSorted());
+  assert.deepEqual(names.toSorted(), h.stdout().trim().split("\n").toSorted());
   assert.equal(readlinkSync(`${folder}/7`), "/dev/zero");
 });
 

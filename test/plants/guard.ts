@@ -309,4 +309,12 @@ export const plants: Plant[] = [
     test: "e2e/deadline.test.ts",
     name: "the deadline passes while the app breeds",
   },
+  {
+    what: "a sign of life takes a stop",
+    file: "outer.c",
+    from: "if (order->u.taken.signal) o.taken_at",
+    to: "o.taken_at",
+    test: "e2e/mounts.test.ts",
+    name: "the client's answer",
+  },
 ];
