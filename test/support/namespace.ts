@@ -32,7 +32,9 @@ export function read_only_root(writable: readonly string[] = []): string[] {
 /** From these folders nothing can be executed; their content stays visible. */
 export function noexec(): string[] {
   // Not a folder that holds this project: its guard has to be executed.
-  const folders = ["/tmp", "/var/tmp", "/dev/shm"].filter((path) => !import.meta.dirname.startsWith(`${path}/`));
+  const folders = ["/tmp", "/var/tmp", "/dev/shm"].filter(
+    (path) => !import.meta.dirname.startsWith(`${path}/`),
+  );
   return mounts(
     'while [ "$1" != -- ]; do mount --bind "$1" "$1" && mount -o remount,bind,noexec "$1" || exit 125; shift; done; shift',
     ...folders,

@@ -45,7 +45,7 @@ test("noexec, no /proc, together, with PID 1", (t) => {
     ...ns.no_proc(),
     "sh",
     "-c",
-    "exec 2>&1; cp /bin/true /tmp/leasehold-true; /tmp/leasehold-true; echo $?; rm /tmp/leasehold-true; ls -a /proc; echo $$",
+    "exec 2>&1; cp /bin/true /var/tmp/leasehold-true; /var/tmp/leasehold-true; echo $?; rm /var/tmp/leasehold-true; ls -a /proc; echo $$",
   );
   assert.match(out, /Permission denied\n126\n\.\n\.\.\n1\n$/);
 });
