@@ -92,7 +92,15 @@ void raise_priority(void) {
     enum { RESET_ON_FORK = 0x40000000 };
     bool normal = syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER && self.nice >= 0;
     int priority = 1;
-    if (normal && syscall(SYS_sched_setscheduler, 0, SCHED_RR | RESET_ON_FORK, &priority)) setpriority(PRIO_PROCESS, 0, -10);
+    if (normal && syscall(SYS_sched_setscheduler, 0, SCHED_RR | RESET_ON_FORK, &priority)) {
+        /* A short slice needs no privilege, and since Linux 6.12 it brings an earlier turn: under a CPU quota, with a dozen
+         * busy processes before us, that is periods of 100 ms. Older kernels take it for nothing. */
+        enum { SLICE_NS = 100000, FLAG_RESET_ON_FORK = 1 };
+        struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; }
+            slice = {48, SCHED_OTHER, FLAG_RESET_ON_FORK, self.nice, 0, SLICE_NS, 0, 0};
+        syscall(SYS_sched_setattr, 0, &slice, 0);
+        setpriority(PRIO_PROCESS, 0, -10);
+    }
     syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT);
 }
 

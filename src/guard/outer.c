@@ -125,7 +125,8 @@ static void app_is_undead(uint32_t left, pid_t pid, uint32_t state, uint32_t sin
 
 static void hear_inner(void) {
     struct said said;
-    for (int i = 0; i < ROUND && o.to_inner >= 0 && recv(o.to_inner, &said, sizeof said, MSG_DONTWAIT) == sizeof said; i++) {
+    ssize_t n = 1;
+    for (int i = 0; i < ROUND && o.to_inner >= 0 && (n = recv(o.to_inner, &said, sizeof said, MSG_DONTWAIT)) == sizeof said; i++) {
         if (said.type == F_EMPTY) {
             app_is_empty();
             return;
@@ -133,6 +134,10 @@ static void hear_inner(void) {
         tell((uint8_t)said.type, said.payload, said.length);
         const uint8_t *v = said.payload + 8; /* behind the tenure */
         if (said.type == F_UNDEAD) app_is_undead(get_u32(v), (pid_t)get_u32(v + 4), get_u32(v + 8), get_u32(v + 12));
+    }
+    if (n == 0) { /* it is dying: polled further, its end would keep us, with real-time priority, from letting it die */
+        close(o.to_inner);
+        o.to_inner = -1;
     }
 }
 

@@ -167,9 +167,10 @@ bool tree_kill(struct tree *t, pid_t main, uint64_t now) {
     /* One system call for most of the tree; a fork under way in the group fails. The group is named by our own child,
      * which is not reaped yet, so the number is not another's. */
     if (main > 0) kill(-main, SIGKILL);
-    /* What a second of deep looks didn't end can't be killed: then mostly the cheap look, for new children. */
+    /* A deep look costs a few ms on a machine with hundreds of processes: under a CPU quota that is time which the tree needs
+     * to die. What a second of them didn't end can't be killed anyway. */
     bool young = now < t->began_ns + UNDEAD_FIRST_MS * NS_PER_MS;
-    tree_sweep(t, !first && (young || ++t->looks % 20 == 0));
+    tree_sweep(t, !first && t->looks++ % (young ? 4 : 20) == 0);
     if (!first && t->pause_ms < SWEEP_MAX_MS) t->pause_ms *= 2;
     t->next_ns = now_ns() + t->pause_ms * NS_PER_MS;
     bool due = now >= t->report_ns || (t->denied && t->report_ns == t->began_ns + UNDEAD_FIRST_MS * NS_PER_MS);

@@ -21,7 +21,7 @@ async function running(
 }
 
 test("kill -9 of outer: inner kills the app, the controller hears of it", async (t) => {
-  const h = await running(t);
+  const h = await running(t, { controller: ["--ttl", "300000"] }); // the deadline is not what kills it
   const doomed = await h.app_tree(processes);
   h.kill(h.outer, "SIGKILL");
   await h.gone(doomed);
@@ -195,7 +195,15 @@ test("the controller dies: its jobs and all that they started die", async (t) =>
 
 test("the tenure ends: its jobs die, though their own deadlines lie far ahead", async (t) => {
   const h = await running(t, {
-    controller: ["--ttl", "1500", "--renew-for", "500", "--job", `${app} ignore daemon child daemon`],
+    controller: [
+      "--ttl",
+      "1500",
+      "--renew-for",
+      "500",
+      "--stay",
+      "--job",
+      `${app} ignore daemon child daemon`,
+    ],
   });
   const doomed = await h.tree_below(await h.until(() => h.maybe_role("lh-job")), 4);
   await h.gone(doomed);

@@ -44,13 +44,13 @@ test("a deadline may come nearer: the kill comes then", async (t) => {
 
 test("after its deadline has passed a tenure is over for good: renewals are late", async (t) => {
   const h = await hand(t, {
-    controller: ["--ttl", "400", "--renew", "700", "--exit-code", "5"],
+    controller: ["--ttl", "400", "--renew", "700", "--stay"],
     app: [app, "ignore", "daemon"],
   });
   const doomed = await h.app_tree(2);
   await h.event("empty");
   assert.deepEqual(h.alive(doomed), []);
-  assert.equal((await h.exit).code, 5);
+  assert.equal((await h.event("refused")).status, "late");
 });
 
 test("no app is started under a deadline that is refused", async (t) => {

@@ -67,7 +67,9 @@ test("a job of the dead controller is gone before anything is released", async (
     controller: [...registered, "--job", `${app} ignore daemon child daemon`],
     app: [app],
   });
-  const doomed = await h.tree_below(await h.until(() => h.maybe_role("lh-job")), 4);
+  const job = await h.until(() => h.maybe_role("lh-job"));
+  const doomed = await h.tree_below(job, 4);
+  h.kill(job, "SIGSTOP"); // it can't do it itself
   h.kill(h.controller, "SIGKILL");
   await h.event("released");
   assert.deepEqual(h.alive(doomed), []);

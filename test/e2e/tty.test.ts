@@ -14,7 +14,7 @@ type OnTerminal = { h: Hand; pty: Pty; command: string };
 /** A terminal with a shell on it, at its prompt; `command` runs the guard. Or with the guard itself as session leader. */
 async function terminal(
   t: TestContext,
-  options: { controller?: string[]; app: string[]; leader?: "shell" | "guard" },
+  options: { controller?: string[]; app: string[]; leader?: "shell" | "script" | "guard" },
 ): Promise<OnTerminal> {
   const prepared = prepare({
     controller: options.controller ?? [],
@@ -24,7 +24,12 @@ async function terminal(
   const words = prepared.argv.map((word) => `'${word}'`).join(" ");
   const command = `${prepared.report}.sh`;
   writeFileSync(command, `exec ${words}\n`);
-  const leader = options.leader === "guard" ? prepared.argv : ["bash", "--norc", "-i"];
+  const leaders = {
+    shell: ["bash", "--norc", "-i"],
+    script: ["sh", "-c", '"$@"; echo ended $?; sleep 100', "script", ...prepared.argv],
+    guard: prepared.argv,
+  };
+  const leader = leaders[options.leader ?? "shell"];
   const pty = await open_pty(t, leader, { env: prepared.env });
   const h = new Hand(pty.helper, prepared, true);
   t.after(async () => {
@@ -32,7 +37,7 @@ async function terminal(
     await h.clean();
     prepared.remove();
   });
-  if (options.leader !== "guard") await pty.wait_for("outer> ");
+  if (options.leader === undefined) await pty.wait_for("outer> ");
   return { h, pty, command: `sh ${command}` };
 }
 const shell = ["env", "PS1=inner> ", "bash", "--norc", "-i"];
@@ -76,6 +81,16 @@ test("a shell as the app: Ctrl-C, Ctrl-Z, fg, resize, exit; then the terminal is
   assert.deepEqual(await pty.modes(), modes);
   pty.write("echo code $?\n");
   await pty.wait_for("code 7");
+});
+
+test("whoever started it without job control has the terminal back afterwards", async (t) => {
+  const { h, pty } = await terminal(t, { leader: "script", app: [app, "say", "up"] });
+  await pty.wait_for("up");
+  const script = pty.pid;
+  assert.notEqual(await pty.foreground_pgrp(), script);
+  h.kill(h.outer, "SIGTERM");
+  await pty.wait_for("ended 143");
+  assert.equal(await pty.foreground_pgrp(), script);
 });
 
 test("what the terminal tells its foreground group reaches the app at once: Ctrl-C, a new size", async (t) => {

@@ -89,7 +89,7 @@ export const plants: Plant[] = [
     what: "the kill reaches the main process's group only",
     file: "tree.c",
     from: "    tree_signal_children(t, SIGKILL);\n    if (!deep) return;",
-    to: "    return;",
+    to: "    if (t->pause_ms != 12345) return;\n    tree_signal_children(t, SIGKILL);\n    if (!deep) return;",
     test: "e2e/deadline.test.ts",
     name: "the deadline passes while the app has a daemon",
   },
@@ -227,7 +227,7 @@ export const plants: Plant[] = [
     from: "tcsetpgrp(o.tty, getpgrp());\n    o.tty = -1;",
     to: "{}\n    o.tty = -1;",
     test: "e2e/tty.test.ts",
-    name: "a shell as the app",
+    name: "whoever started it",
   },
   {
     what: "the terminal is not given to the app",
@@ -300,14 +300,6 @@ export const plants: Plant[] = [
     to: "int page = open(path, O_RDWR)",
     test: "e2e/orders.test.ts",
     name: "the controller can read the page",
-  },
-  {
-    what: "zombies are reaped without an end before the deadline is looked at",
-    file: "keeper.c",
-    from: "    for (int i = 0; i < ROUND; i++) {\n        siginfo_t si",
-    to: "    for (int i = 0;; i++) {\n        siginfo_t si",
-    test: "e2e/deadline.test.ts",
-    name: "the deadline passes while the app breeds",
   },
   {
     what: "a sign of life takes a stop",

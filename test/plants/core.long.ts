@@ -1,0 +1,23 @@
+// Each planted defect of the core and the locks is found by the simulator.
+//
+//   npm run test:long -- plants/core
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { core_plants } from "./core.ts";
+import { planted } from "./planted.ts";
+
+/** So many seeds may pass before it is found. */
+const seeds = 3000;
+
+for (const plant of core_plants) {
+  test(plant.what, (t) => {
+    const copy = planted(t, join("src", plant.file), plant);
+    const argv = [join(copy, "test/sim/run.ts"), "--lock", plant.lock, "--seeds", `${seeds}`];
+    const { status, stdout } = spawnSync(process.execPath, argv, { encoding: "utf8", maxBuffer: 2 ** 26 });
+    assert.equal(status, 1, `not found in ${seeds} seeds: ${stdout.slice(-500)}`);
+    t.diagnostic(/--seed \d+/.exec(stdout)?.[0] ?? "");
+  });
+}
