@@ -1,5 +1,15 @@
 /** The exit codes that this version's controller gives; docs/exit-codes.md has the whole table. */
-export const exitCodes = { usage: 64, defect: 70 } as const;
+export const exitCodes = {
+  usage: 64,
+  unreachable: 69,
+  defect: 70,
+  busy: 75,
+  config: 78,
+  leaseLost: 80,
+  fenceFailed: 83,
+  hookFailed: 84,
+  undead: 86,
+} as const;
 
 /**
  * A failure that a user can do something about: one class each, told apart by `code`, which stays the same across
@@ -40,6 +50,29 @@ export class NotGuarded extends Failure {
   constructor(fd: number) {
     super(`descriptor ${fd} is not the guard's socket`, String(fd), "start leasehold itself, not its bundle");
   }
+}
+
+/** The configuration can't work: a value, a file, or what the lock service says about them. */
+export class ConfigError extends Failure {
+  readonly code = "config";
+  readonly exitCode = exitCodes.config;
+}
+
+/** The lock service refuses for a reason that trying again can't mend: wrong password, no permission, foreign data. */
+export class LockRefused extends Failure {
+  readonly code: string = "lock-refused";
+  readonly exitCode = exitCodes.config;
+}
+
+/** What lies beside the lock is a newer leasehold's: it can't be read, so it can't be taken either. */
+export class LockNewer extends LockRefused {
+  override readonly code = "lock-newer";
+}
+
+/** Don't know: no answer in time, or none that proves anything. What was asked for may have happened. */
+export class LockUnknown extends Failure {
+  readonly code = "lock-unknown";
+  readonly exitCode = exitCodes.unreachable;
 }
 
 /** The guard is dead, or what it says can't be understood: what the app does is not known. */

@@ -32,7 +32,18 @@ const rows = [
   { name: "fsfreeze", package: "util-linux", look: "fsfreeze", why: "a process that can't be killed" },
   { name: "mkfs.ext4", package: "e2fsprogs", look: "mkfs.ext4", why: "a process that can't be killed" },
   { name: "bindfs", package: "bindfs", look: "bindfs", why: "a file system that hangs" },
+  { name: "etcd", package: "etcd-server", look: "etcd", why: "the lock" },
+  { name: "etcdctl", package: "etcd-client", look: "etcdctl", why: "what an operator does to the lock" },
+  { name: "openssl", package: "openssl", look: "openssl", why: "certificates for the lock service" },
+  {
+    name: "zookeeper",
+    package: "libzookeeper-java",
+    look: "/usr/share/java/zookeeper.jar",
+    why: "real ZooKeeper servers",
+  },
+  { name: "java", package: "default-jre-headless", look: "java", why: "real ZooKeeper servers" },
   { name: "ip", package: "iproute2", look: "ip", why: "networks of their own" },
+  { name: "iptables", package: "iptables", look: "iptables", why: "partitions of such a network" },
 ] as const;
 
 export type Tool = (typeof rows)[number]["name"];

@@ -1,0 +1,212 @@
+// The app is dead, or was never started: flush, post-stop, release, and then the exit or the next turn.
+
+import type { Effect, Step } from "./effect.ts";
+import { outcome } from "./exit.ts";
+import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
+import { end_of } from "./lease.ts";
+import type { AppEnd, Draining, Ending, PostStop, Releasing, Tenure } from "./state.ts";
+import { hear, is_provably_ours, renew } from "./tenure.ts";
+import { ms_to_ns } from "./time.ts";
+import { contend } from "./turn.ts";
+
+/** How long a release is tried; then the lease ends by itself. */
+const release_most_ms = 10_000;
+
+type After = { tenure: Tenure; ending: Ending; end: AppEnd | null };
+
+/** Entered with nothing of the app alive, and no hook. */
+export function after_app(
+  tenure: Tenure,
+  ending: Ending,
+  end: AppEnd | null,
+  effects: Effect[],
+  context: Context,
+  because: string | null,
+): Step {
+  const after = { tenure, ending, end };
+  if (!context.rules.drains) return drained(after, true, effects, context, because);
+  const drain: Effect = { do: "drain", tenure: tenure.id, until_ns: end_of(tenure.proof) };
+  return next({ at: "draining", ...after }, [...effects, drain], because ?? "flushing what the app wrote");
+}
+
+export const draining: Handlers<Draining> = {
+  drained(state, event, context) {
+    if (is_late(state, event)) return stay(state);
+    return drained(state, event.failure === null, [], context, event.failure);
+  },
+  ...holding<Draining>(),
+  ...ignore("hook-done"),
+};
+
+export const post_stop: Handlers<PostStop> = {
+  "hook-done"(state, event, context) {
+    if (is_late(state, event) || event.hook !== state.hook) return stay(state);
+    if (event.alive)
+      return release(
+        { ...state, clean: false },
+        [],
+        context,
+        `a process of the ${state.hook} hook can't be killed`,
+      );
+    const failed = event.failure !== null;
+    const because = failed ? `the ${state.hook} hook failed: ${event.failure}` : null;
+    const ending: Ending =
+      failed && state.hook === "post-stop" && outcome(state.ending, state.end).code === 0
+        ? { why: "hook-failed", hook: "post-stop", because: event.failure ?? "" }
+        : state.ending;
+    const after = { ...state, ending };
+    return state.hook === "lost"
+      ? run_post_stop(after, state.clean, [], context, because)
+      : release(after, [], context, because);
+  },
+  ...holding<PostStop>(),
+  ...ignore("drained"),
+};
+
+export const releasing: Handlers<Releasing> = {
+  released: (state, event, context) =>
+    is_late(state, event)
+      ? stay(state)
+      : finish(
+          state,
+          context,
+          state.clean || !state.tenure.marked ? "released the lock" : "released the lock, unclean",
+        ),
+  unreleased(state, event, context) {
+    if (is_late(state, event)) return stay(state);
+    const { now_ns, rules } = context;
+    if (now_ns >= state.until_ns)
+      return finish(state, context, `${event.because}; not released, the lease ends by itself`);
+    return next({ ...state, retry_at_ns: now_ns + ms_to_ns(rules.timing.retry_ms) }, [], event.because);
+  },
+  tick(state, _, { now_ns }) {
+    if (state.retry_at_ns === null || now_ns < state.retry_at_ns) return stay(state);
+    return next({ ...state, retry_at_ns: null }, [release_effect(state)], null);
+  },
+  lost: (state, event, context) =>
+    is_late(state, event) ? stay(state) : finish(state, context, event.because),
+  ...ignore("begin", "taken", "busy", "free", "unknown", "refused", "proved", "unproved", "deadline-set"),
+  ...ignore(
+    "deadline-refused",
+    "start-refused",
+    "started",
+    "ended",
+    "killing",
+    "empty",
+    "undead",
+    "hook-done",
+  ),
+  ...ignore("drained", "stop", "marked", "unmarked"),
+};
+
+/** What draining and post-stop do alike while they wait: the lock is renewed. */
+function holding<S extends Draining | PostStop>() {
+  const heard = (state: S, event: Parameters<typeof hear>[2], { rules, now_ns }: Context): Step => {
+    const { tenure, effects } = hear(rules, state.tenure, event, now_ns);
+    return next({ ...state, tenure }, effects, null);
+  };
+  return {
+    tick(state: S, _: unknown, { now_ns }: Context): Step {
+      const { tenure, effects } = renew(state.tenure, now_ns);
+      return next({ ...state, tenure }, effects, null);
+    },
+    proved: heard,
+    unproved: heard,
+    "deadline-refused": heard,
+    lost(state: S, event: { tenure: bigint; because: string }): Step {
+      if (is_late(state, event) || !state.tenure.ours) return stay(state);
+      const tenure = { ...state.tenure, ours: false, open: false };
+      return next({ ...state, tenure }, [{ do: "kill", tenure: tenure.id, close: true }], event.because);
+    },
+    ...ignore(
+      "begin",
+      "taken",
+      "busy",
+      "free",
+      "unknown",
+      "refused",
+      "released",
+      "unreleased",
+      "marked",
+      "unmarked",
+      "deadline-set",
+    ),
+    ...ignore("start-refused", "started", "ended", "killing", "empty", "undead", "stop"),
+  };
+}
+
+/** Clean: all that the app wrote is flushed, before the lock could be another's, and nobody has to fence any more. */
+function drained(
+  after: After,
+  flushed: boolean,
+  effects: Effect[],
+  context: Context,
+  because: string | null,
+): Step {
+  const { tenure, ending } = after;
+  const clean = flushed && is_provably_ours(tenure, context.now_ns);
+  if (ending.why !== "lease-lost" || !context.rules.hooks.lost || after.end === null)
+    return run_post_stop(after, clean, effects, context, because);
+  const hook: Effect = {
+    do: "hook",
+    hook: "lost",
+    tenure: tenure.id,
+    previous: tenure.previous,
+    same_boot: false,
+    because: ending.because,
+  };
+  const { end } = after;
+  return next({ at: "post-stop", tenure, ending, end, clean, hook: "lost" }, [...effects, hook], because);
+}
+
+/** It may touch the volume, so it runs only under a live tenure, and only after an app. */
+function run_post_stop(
+  after: After,
+  clean: boolean,
+  effects: Effect[],
+  context: Context,
+  because: string | null,
+): Step {
+  const { tenure, ending, end } = after;
+  const runs =
+    context.rules.hooks.post_stop && end !== null && tenure.open && is_provably_ours(tenure, context.now_ns);
+  const state: PostStop = { at: "post-stop", tenure, ending, end, clean, hook: "post-stop" };
+  if (!runs) return release(state, effects, context, because);
+  const { previous } = tenure;
+  const hook: Effect = {
+    do: "hook",
+    hook: "post-stop",
+    tenure: tenure.id,
+    previous,
+    same_boot: false,
+    because: "",
+  };
+  return next(state, [...effects, hook], because);
+}
+
+function release(state: PostStop, effects: Effect[], context: Context, because: string | null): Step {
+  const { tenure, ending, end, clean } = state;
+  const limit_ns = context.now_ns + ms_to_ns(release_most_ms);
+  const lease_end_ns = end_of(tenure.proof);
+  const until_ns = lease_end_ns < limit_ns ? lease_end_ns : limit_ns;
+  const releasing: Releasing = { at: "releasing", tenure, ending, end, clean, until_ns, retry_at_ns: null };
+  if (!tenure.ours) return finish(releasing, context, because, effects);
+  return next(releasing, [...effects, release_effect(releasing)], because);
+}
+
+function release_effect({ tenure, clean }: Releasing): Effect {
+  const state = !tenure.marked ? "as-found" : clean ? "clean" : "unclean";
+  return { do: "release", tenure: tenure.id, state };
+}
+
+/** The lock is given back, or left to its end. */
+function finish(state: Releasing, context: Context, because: string | null, effects: Effect[] = []): Step {
+  const { ending, end, tenure } = state;
+  // An app that was never started has lost nothing: the next turn. After a loss that is the user's choice.
+  const again = ending.why === "lease-lost" && (end === null || context.rules.on_loss === "standby");
+  if (again)
+    return next(contend(tenure.id, context), [...effects, { do: "take" }], because ?? "contending again");
+  const { code, because: reason } = outcome(ending, end);
+  const exit: Effect = { do: "exit", code, because: reason };
+  return next({ at: "exited", code, because: reason }, [...effects, exit], because ?? reason);
+}

@@ -1,0 +1,129 @@
+// The lock is ours, the app isn't started: first the guard's word, then the fence hook if the last tenure didn't end clean, then
+// pre-start. The record beside the lock becomes ours in between: whoever dies before that leaves the earlier one to be fenced.
+
+import type { Step } from "./effect.ts";
+import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
+import { reason } from "./exit.ts";
+import { after_app } from "./after.ts";
+import type { Ending, Preparing } from "./state.ts";
+import { deadline, hear, renew } from "./tenure.ts";
+import { ms_to_ns } from "./time.ts";
+
+export const preparing: Handlers<Preparing> = {
+  "deadline-set": (state, event, context) =>
+    is_late(state, event) || state.step !== "opening" ? stay(state) : go_on(state, context),
+  "deadline-refused"(state, event, context) {
+    if (is_late(state, event)) return stay(state);
+    const { tenure } = hear(context.rules, state.tenure, event, context.now_ns);
+    if (tenure.open && state.step !== "opening") return next({ ...state, tenure }, [], null);
+    return end(
+      { ...state, tenure },
+      { why: "lease-lost", because: `the guard refused its deadline (${event.status})` },
+      context,
+    );
+  },
+  "hook-done"(state, event, context) {
+    if (is_late(state, event) || event.hook !== state.step) return stay(state);
+    if (event.alive)
+      return end(state, { why: "hook-failed", hook: event.hook, because: "it can't be killed" }, context);
+    if (event.failure !== null)
+      return ended_hook(state, { why: "hook-failed", hook: event.hook, because: event.failure }, context);
+    return go_on(state, context);
+  },
+  marked(state, event, context) {
+    if (is_late(state, event) || state.step !== "marking") return stay(state);
+    return go_on({ ...state, tenure: { ...state.tenure, marked: true } }, context);
+  },
+  unmarked(state, event, context) {
+    if (is_late(state, event) || state.step !== "marking") return stay(state);
+    const { now_ns } = context;
+    return next(
+      { ...state, mark_at_ns: now_ns + ms_to_ns(context.rules.timing.retry_ms) },
+      [],
+      event.because,
+    );
+  },
+  tick(state, _, { rules, now_ns }) {
+    if (now_ns >= deadline(rules, state.tenure)) return end(state, ran_out(state), { rules, now_ns });
+    const { tenure, effects } = renew(state.tenure, now_ns);
+    if (state.mark_at_ns === null || now_ns < state.mark_at_ns)
+      return next({ ...state, tenure }, effects, null);
+    return next(
+      { ...state, tenure, mark_at_ns: null },
+      [...effects, { do: "mark", tenure: tenure.id }],
+      null,
+    );
+  },
+  proved: (state, event, context) => heard(state, event, context),
+  unproved: (state, event, context) => heard(state, event, context),
+  lost(state, event, context) {
+    if (is_late(state, event)) return stay(state);
+    const tenure = { ...state.tenure, ours: false };
+    return end({ ...state, tenure }, { why: "lease-lost", because: event.because }, context);
+  },
+  stop: (state, event, context) => end(state, { why: "stop-requested", signal: event.signal }, context),
+  ...ignore(
+    "begin",
+    "taken",
+    "busy",
+    "free",
+    "unknown",
+    "refused",
+    "released",
+    "unreleased",
+    "start-refused",
+  ),
+  ...ignore("started", "ended", "killing", "empty", "undead", "drained"),
+};
+
+function heard(state: Preparing, event: Parameters<typeof hear>[2], { rules, now_ns }: Context): Step {
+  const { tenure, effects } = hear(rules, state.tenure, event, now_ns);
+  return next({ ...state, tenure }, effects, event.type === "unproved" ? event.because : null);
+}
+
+/** What comes after the step that is done. */
+function go_on(state: Preparing, { rules, now_ns }: Context): Step {
+  const { tenure } = state;
+  const { previous, id, token } = tenure;
+  if (now_ns >= deadline(rules, tenure)) return end(state, ran_out(state), { rules, now_ns });
+  const same_boot = previous !== null && previous.boot_id === rules.boot_id;
+  if (!tenure.marked && rules.hooks.fence && state.step === "opening") {
+    const because = `fencing first: the last holder, ${previous?.holder}, did not end clean`;
+    const effect = { do: "hook", hook: "fence", tenure: id, previous, same_boot, because } as const;
+    return next({ ...state, step: "fence" }, [effect], because);
+  }
+  if (!tenure.marked)
+    return next({ ...state, step: "marking", mark_at_ns: null }, [{ do: "mark", tenure: id }], null);
+  if (rules.hooks.pre_start && state.step !== "pre-start") {
+    const effect = { do: "hook", hook: "pre-start", tenure: id, previous, same_boot, because: "" } as const;
+    return next({ ...state, step: "pre-start" }, [effect], "running the pre-start hook");
+  }
+  return next({ at: "running", tenure, pid: null }, [{ do: "start", tenure: id, token }], "starting the app");
+}
+
+function ran_out({ tenure }: Preparing): Ending {
+  return { why: "lease-lost", because: tenure.trouble ?? "no renewal was answered in time" };
+}
+
+/** A hook may be running: it dies with the tenure, and is waited for. */
+function end(state: Preparing, ending: Ending, context: Context): Step {
+  if (state.step === "opening" || state.step === "marking") return ended_hook(state, ending, context);
+  const tenure = { ...state.tenure, open: false };
+  return next(
+    { at: "stopping", tenure, ending, awaited: "hook", end: null, kill_at_ns: null, undead: null },
+    [{ do: "kill", tenure: tenure.id, close: true }],
+    reason(ending),
+  );
+}
+
+function ended_hook(state: Preparing, ending: Ending, context: Context): Step {
+  const tenure = { ...state.tenure, open: false };
+  return after_app(
+    tenure,
+    ending,
+    null,
+    [{ do: "kill", tenure: tenure.id, close: true }],
+    context,
+    reason(ending),
+  );
+}

@@ -1,0 +1,367 @@
+// The core as a specification: what one contender does, event by event.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import type { Effect } from "../../src/core/effect.ts";
+import type { Event } from "../../src/core/event.ts";
+import type { LockRecord } from "../../src/core/record.ts";
+import type { Rules, State } from "../../src/core/state.ts";
+import { step, wake_at } from "../../src/core/step.ts";
+import { derive } from "../../src/core/timing.ts";
+
+const s = 1_000_000_000n;
+
+const rules: Rules = {
+  timing: {
+    ttl_ms: 30_000,
+    loss_grace_ms: 5000,
+    drain_ms: 0,
+    margin_ms: 1500,
+    ...derive(30_000),
+    stop_timeout_ms: 20_000,
+  },
+  stop_signal: 15,
+  when_busy: "wait",
+  wait_timeout_ms: null,
+  on_loss: "exit",
+  hooks: { fence: false, pre_start: false, post_stop: false, lost: false },
+  drains: false,
+  boot_id: "here",
+};
+
+const record: LockRecord = {
+  format: 1,
+  claim: "3",
+  holder: "other",
+  instance: "i",
+  boot_id: "there",
+  address: null,
+  state: "clean",
+  volume_id: null,
+  since: "yesterday",
+};
+
+/** One contender, at a time of our choosing. */
+function contender(changes: Partial<Rules> = {}) {
+  const its = { ...rules, ...changes };
+  let state: State = { at: "starting" };
+  let now_ns = 0n;
+  let last: string | null = null;
+  return {
+    get state() {
+      return state;
+    },
+    get because() {
+      return last;
+    },
+    wake: () => wake_at(its, state),
+    at(time_ns: bigint) {
+      now_ns = time_ns;
+      return this;
+    },
+    tell(...events: Event[]): Effect[] {
+      return events.flatMap((event) => {
+        const taken = step(its, state, event, now_ns);
+        state = taken.state;
+        last = taken.because ?? last;
+        return taken.effects;
+      });
+    },
+  };
+}
+const names = (effects: Effect[]): string[] => effects.map((effect) => effect.do);
+const taken = (t0_ns = 0n, previous: LockRecord | null = null): Event => ({
+  type: "taken",
+  token: 7n,
+  proof: { t0_ns, bound_ms: 30_000 },
+  previous,
+});
+
+function running(changes: Partial<Rules> = {}) {
+  const one = contender(changes);
+  one.tell(
+    { type: "begin" },
+    taken(),
+    { type: "deadline-set", tenure: 1n },
+    { type: "started", tenure: 1n, pid: 9 },
+  );
+  assert.equal(one.state.at, "running");
+  return one;
+}
+
+test("it takes the lock, opens the tenure with the guard, and starts the app once the guard has the deadline", () => {
+  const one = contender();
+  assert.deepEqual(names(one.tell({ type: "begin" })), ["take"]);
+  assert.deepEqual(one.tell(taken()), [
+    { do: "deadline", tenure: 1n, deadline_ns: 30n * s - 30_000_000n - 1_500_000_000n },
+  ]);
+  assert.deepEqual(one.tell({ type: "deadline-set", tenure: 1n }), [{ do: "start", tenure: 1n, token: 7n }]);
+});
+
+test("a lease longer than was asked for counts as long as was asked for: the guard takes no deadline beyond that", () => {
+  const one = contender();
+  one.tell({ type: "begin" });
+  const generous: Event = { ...taken(), proof: { t0_ns: 0n, bound_ms: 60_000 } } as Event;
+  const longest = { do: "deadline", tenure: 1n, deadline_ns: 30n * s - 30_000_000n - 1_500_000_000n };
+  assert.deepEqual(one.tell(generous), [longest]);
+});
+
+test("the lock is another's: it waits, and tries again when it may be free", () => {
+  const one = contender();
+  one.tell({ type: "begin" });
+  assert.deepEqual(names(one.tell({ type: "busy", holder: record })), ["wait"]);
+  assert.match(one.because ?? "", /held by other since yesterday/);
+  assert.deepEqual(names(one.tell({ type: "free" })), ["take"]);
+});
+
+test("--when-busy exit: 75; unreachable: 69 after three attempts; refused: 78", () => {
+  const busy = contender({ when_busy: "exit" });
+  assert.deepEqual(busy.tell({ type: "begin" }, { type: "busy", holder: record }).at(-1), {
+    do: "exit",
+    code: 75,
+    because: "the lock is held by other since yesterday",
+  });
+  const unknown = contender({ when_busy: "exit" });
+  unknown.tell({ type: "begin" });
+  for (const time of [1n, 2n, 3n])
+    unknown.at(time * s).tell({ type: "unknown", because: "no answer" }, { type: "tick" });
+  assert.deepEqual(unknown.state, { at: "exited", code: 69, because: "no answer" });
+  const refused = contender();
+  refused.tell({ type: "begin" }, { type: "refused", because: "wrong password" });
+  assert.deepEqual(refused.state, { at: "exited", code: 78, because: "wrong password" });
+});
+
+test("the wait is limited: 75 when the lock is another's, 69 when nobody answers", () => {
+  const busy = contender({ wait_timeout_ms: 5000 });
+  busy.tell({ type: "begin" }, { type: "busy", holder: record });
+  assert.equal(busy.wake(), 5n * s);
+  assert.deepEqual(names(busy.at(5n * s).tell({ type: "tick" })), ["stop-waiting", "exit"]);
+  assert.equal(busy.state.at === "exited" && busy.state.code, 75);
+  const silent = contender({ wait_timeout_ms: 5000 });
+  silent.tell({ type: "begin" }, { type: "unknown", because: "no answer" });
+  silent.at(5n * s).tell({ type: "tick" });
+  assert.equal(silent.state.at === "exited" && silent.state.code, 69);
+});
+
+test("the last tenure didn't end clean: the fence hook comes first, and its failure is 83", () => {
+  const hooks = { ...rules.hooks, fence: true };
+  const one = contender({ hooks });
+  one.tell({ type: "begin" }, taken(0n, { ...record, state: "running", boot_id: "here" }));
+  const [fence] = one.tell({ type: "deadline-set", tenure: 1n });
+  assert.ok(fence?.do === "hook" && fence.hook === "fence" && fence.same_boot);
+  const effects = one.tell({
+    type: "hook-done",
+    tenure: 1n,
+    hook: "fence",
+    failure: "no answer",
+    alive: false,
+  });
+  assert.deepEqual(effects, [
+    { do: "kill", tenure: 1n, close: true },
+    { do: "release", tenure: 1n, state: "as-found" },
+  ]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 83);
+});
+
+test("the pre-start hook comes last before the app, and its failure is 84", () => {
+  const one = contender({ hooks: { ...rules.hooks, pre_start: true } });
+  one.tell({ type: "begin" }, taken());
+  const [hook] = one.tell({ type: "deadline-set", tenure: 1n });
+  assert.ok(hook?.do === "hook" && hook.hook === "pre-start");
+  const failed = {
+    type: "hook-done",
+    tenure: 1n,
+    hook: "pre-start",
+    failure: "no disk",
+    alive: false,
+  } as const;
+  assert.deepEqual(one.tell(failed), [
+    { do: "kill", tenure: 1n, close: true },
+    { do: "release", tenure: 1n, state: "clean" },
+  ]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 84);
+});
+
+test("a clean end, or none before, needs no fence", () => {
+  for (const previous of [null, record]) {
+    const one = contender({ hooks: { ...rules.hooks, fence: true } });
+    one.tell({ type: "begin" }, taken(0n, previous));
+    assert.deepEqual(names(one.tell({ type: "deadline-set", tenure: 1n })), ["start"]);
+  }
+});
+
+test("it renews, counting from before the question, and moves the guard's deadline with each proof", () => {
+  const one = running();
+  assert.equal(one.wake(), 3n * s);
+  assert.deepEqual(names(one.at(3n * s).tell({ type: "tick" })), ["prove"]);
+  assert.deepEqual(names(one.at(4n * s).tell({ type: "tick" })), [], "one question at a time");
+  const [effect] = one.tell({ type: "proved", tenure: 1n, proof: { t0_ns: 3n * s, bound_ms: 30_000 } });
+  assert.ok(effect?.do === "deadline");
+  assert.equal(effect.deadline_ns, 33n * s - 30_000_000n - 1_500_000_000n);
+});
+
+test("no answer: it asks again; the stop signal at the soft deadline, and what the guard does is the rest", () => {
+  const one = running();
+  one.at(3n * s).tell({ type: "tick" }, { type: "unproved", tenure: 1n, because: "no answer" });
+  assert.equal(one.wake(), 3_250_000_000n);
+  assert.match(one.because ?? "", /the lease holds for another 20.47 s/);
+  const soft_ns = 23_470_000_000n;
+  assert.deepEqual(one.at(soft_ns).tell({ type: "tick" }), [{ do: "signal", tenure: 1n, signal: 15 }]);
+  assert.match(one.because ?? "", /23.47 s ago, of 30 s; no answer; the app has 5 s/);
+  one.at(29n * s).tell({ type: "killing", tenure: 1n, why: "deadline" });
+  one.tell({ type: "ended", tenure: 1n, end: { how: "signal", value: 9 } });
+  assert.deepEqual(one.tell({ type: "empty", tenure: 1n }), [{ do: "release", tenure: 1n, state: "clean" }]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 80);
+});
+
+test("certainly lost: killed at once, nothing is released; 80, or the next turn", () => {
+  for (const on_loss of ["exit", "standby"] as const) {
+    const one = running({ on_loss });
+    assert.deepEqual(one.tell({ type: "lost", tenure: 1n, because: "the key is gone" }), [
+      { do: "kill", tenure: 1n, close: true },
+    ]);
+    one.tell({ type: "ended", tenure: 1n, end: { how: "signal", value: 9 } });
+    const effects = names(one.tell({ type: "empty", tenure: 1n }));
+    assert.deepEqual(effects, on_loss === "exit" ? ["exit"] : ["take"]);
+  }
+});
+
+test("a late answer, of an earlier tenure, changes nothing", () => {
+  const one = running({ on_loss: "standby" });
+  one.tell({ type: "lost", tenure: 1n, because: "gone" }, { type: "empty", tenure: 1n }, taken(50n * s));
+  one.tell({ type: "deadline-set", tenure: 2n });
+  const before = one.state;
+  one.tell({ type: "proved", tenure: 1n, proof: { t0_ns: 90n * s, bound_ms: 30_000 } });
+  one.tell({ type: "lost", tenure: 1n, because: "gone" }, { type: "empty", tenure: 1n });
+  one.tell({ type: "killing", tenure: 1n, why: "deadline" });
+  assert.deepEqual(one.state, before);
+});
+
+test("a requested stop: the stop signal, SIGKILL after the timeout, and the app's own code", () => {
+  const one = running();
+  assert.deepEqual(one.at(1n * s).tell({ type: "stop", signal: 15 }), [
+    { do: "signal", tenure: 1n, signal: 15 },
+  ]);
+  one.at(3n * s).tell({ type: "tick" });
+  one.tell({ type: "proved", tenure: 1n, proof: { t0_ns: 20n * s, bound_ms: 30_000 } });
+  assert.deepEqual(names(one.at(21n * s).tell({ type: "tick" })), ["kill"]);
+  one.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 3 } }, { type: "empty", tenure: 1n });
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 3);
+});
+
+test("a stop while the lock is being taken: the answer is waited for, and a lock that came is given back", () => {
+  const one = contender();
+  one.tell({ type: "begin" });
+  assert.deepEqual(one.tell({ type: "stop", signal: 15 }), []);
+  assert.deepEqual(names(one.tell(taken())), ["release"]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 143);
+});
+
+test("undead keeps the lock as long as it can be renewed; then 86, and nothing is released", () => {
+  const one = running();
+  one.tell({ type: "stop", signal: 15 }, { type: "undead", tenure: 1n, what: "process 9 can't be killed" });
+  one.at(10n * s).tell({ type: "tick" });
+  one.tell({ type: "proved", tenure: 1n, proof: { t0_ns: 10n * s, bound_ms: 30_000 } });
+  one.at(39n * s).tell({ type: "tick" });
+  assert.deepEqual(names(one.at(39n * s).tell({ type: "tick" })), [], "still stopping");
+  assert.deepEqual(names(one.at(40n * s).tell({ type: "tick" })), ["exit"]);
+  assert.equal(one.state.at === "exited" && one.state.code, 86);
+});
+
+test("a release without an answer is tried again until the lease has ended by itself", () => {
+  const one = running();
+  one.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
+  one.tell({ type: "unreleased", tenure: 1n, because: "no answer" });
+  assert.deepEqual(names(one.at(1n * s).tell({ type: "tick" })), ["release"]);
+  one.at(10n * s).tell({ type: "unreleased", tenure: 1n, because: "no answer" });
+  assert.equal(one.state.at === "exited" && one.state.code, 0);
+});
+
+test("a granted lease that is too short for its parts is given back, with the numbers; 78", () => {
+  const one = contender();
+  const short: Event = { type: "taken", token: 1n, proof: { t0_ns: 0n, bound_ms: 8000 }, previous: null };
+  assert.deepEqual(names(one.tell({ type: "begin" }, short)), ["take", "release"]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.ok(one.state.at === "exited" && one.state.code === 78);
+  assert.match(one.state.because, /a lease of 8 s is too short: loss grace 5 s/);
+});
+
+// ---- whatever comes, in whatever order ----
+
+const tenure = fc.bigInt(0n, 3n);
+const why = fc.constantFrom("deadline", "order", "main_ended", "inner_died");
+const proof = fc.record({ t0_ns: fc.bigInt(0n, 100n * s), bound_ms: fc.constantFrom(2000, 30_000, 60_000) });
+const failure = fc.option(fc.constant("it failed"));
+const end = fc.record({
+  how: fc.constantFrom("exit", "signal", "not_executed", "not_forked"),
+  value: fc.integer({ min: 0, max: 255 }),
+});
+const event = fc.oneof(
+  ...["begin", "tick", "tick", "tick", "free"].map((type) => fc.constant({ type })),
+  fc.record({
+    type: fc.constant("taken"),
+    token: fc.bigInt(1n, 99n),
+    proof,
+    previous: fc.option(fc.constant({ ...record, state: "running" })),
+  }),
+  fc.record({ type: fc.constant("busy"), holder: fc.option(fc.constant(record)) }),
+  ...["unknown", "refused"].map((type) => fc.constant({ type, because: "because" })),
+  fc.record({ type: fc.constant("proved"), tenure, proof }),
+  fc.record({
+    type: fc.constantFrom("unproved", "lost", "unreleased"),
+    tenure,
+    because: fc.constant("because"),
+  }),
+  fc.record({ type: fc.constantFrom("released", "deadline-set", "empty"), tenure }),
+  fc.record({
+    type: fc.constantFrom("deadline-refused", "start-refused"),
+    tenure,
+    status: fc.constantFrom("late", "past"),
+  }),
+  fc.record({ type: fc.constant("started"), tenure, pid: fc.constant(1) }),
+  fc.record({ type: fc.constant("ended"), tenure, end }),
+  fc.record({ type: fc.constant("killing"), tenure, why }),
+  fc.record({ type: fc.constant("undead"), tenure, what: fc.constant("undead") }),
+  fc.record({
+    type: fc.constant("hook-done"),
+    tenure,
+    hook: fc.constantFrom("fence", "pre-start", "post-stop", "lost"),
+    failure,
+    alive: fc.boolean(),
+  }),
+  fc.record({ type: fc.constant("drained"), tenure, failure }),
+  fc.record({ type: fc.constant("stop"), signal: fc.constantFrom(2, 15) }),
+) as fc.Arbitrary<Event>;
+const some_rules = fc.record({
+  hooks: fc.record({
+    fence: fc.boolean(),
+    pre_start: fc.boolean(),
+    post_stop: fc.boolean(),
+    lost: fc.boolean(),
+  }),
+  drains: fc.boolean(),
+  on_loss: fc.constantFrom("exit" as const, "standby" as const),
+});
+
+test("every event has an answer in every state, no invariant breaks, and an exit is for good", () => {
+  const walk = fc.array(fc.tuple(event, fc.integer({ min: 0, max: 5000 })), { maxLength: 60 });
+  fc.assert(
+    fc.property(some_rules, walk, (changes, events) => {
+      const one = contender(changes);
+      let now_ns = 0n;
+      for (const [next, later_ms] of events) {
+        now_ns += BigInt(later_ms) * 1_000_000n;
+        const over = one.state.at === "exited";
+        const effects = one.at(now_ns).tell(next);
+        if (over) assert.deepEqual(effects, []);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
