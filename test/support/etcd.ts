@@ -54,6 +54,7 @@ export class Member {
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.ref();
     const exited = once(child, "exit");
     child.kill("SIGKILL");
     await exited;

@@ -1,4 +1,5 @@
-// Real ZooKeeper servers on 127.0.0.1, one or an ensemble, each a process that can be stopped, killed and started again.
+// Real ZooKeeper servers, one or an ensemble, each a process that can be stopped, killed and started again. They are on
+// 127.0.0.1, or each on a machine of a network of the test's own, and then 127.0.0.1 has a door to each.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,36 +11,61 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { ZooKeeperSession, type ZooKeeperTarget } from "../../src/lock/zookeeper/session.ts";
 import type { ZooKeeperConnection } from "../../src/lock/zookeeper/api.ts";
 import { at_end } from "./at-end.ts";
+import type { Network } from "./network.ts";
 
 export type Server = {
+  /** On 127.0.0.1. */
   port: number;
+  /** For those inside the network. */
+  host: string;
+  /** Of the last start. */
+  pid: () => number;
   /** SIGSTOP and SIGCONT. */
-  stop(): void;
-  resume(): void;
-  kill(): Promise<void>;
-  start(): Promise<void>;
-  mode(): Promise<"leader" | "follower" | "standalone" | null>;
+  stop: () => void;
+  resume: () => void;
+  kill: () => Promise<void>;
+  start: () => Promise<void>;
+  /** null: it doesn't serve. */
+  mode: () => Promise<string | null>;
 };
-export type Ensemble = { servers: Server[]; target(path: string): ZooKeeperTarget; end(): Promise<void> };
+export type Ensemble = {
+  servers: Server[];
+  target: (path: string) => ZooKeeperTarget;
+  /** The lock's URL, for those inside the network, which name only these servers (all). */
+  url: (path: string, servers?: readonly Server[]) => string;
+  end: () => Promise<void>;
+};
 export type EnsembleOptions = {
   size?: 1 | 3;
   /** Sessions last from 2 to 20 of it; a follower is given up after 5. */
   tick_ms?: number;
   /** More lines of zoo.cfg, of each server. */
   config?: string[];
+  /** More options of the JVM. */
+  jvm?: string[];
+  /** Server n lives on machine `z<n>` of it. */
+  network?: Network;
 };
+
+/** Inside a network. */
+export const client_port = 2181;
 
 export async function ensemble({
   size = 1,
   tick_ms = 500,
   config = [],
+  jvm = [],
+  network,
 }: EnsembleOptions = {}): Promise<Ensemble> {
   const directory = await mkdtemp(join(tmpdir(), "leasehold-zookeeper-"));
   const numbers = Array.from({ length: size }, (_, index) => index + 1);
-  const ports = await free_ports(size * 3);
-  const port = (number: number, which: number): number => ports[(number - 1) * 3 + which] ?? 0;
+  const ports = network ? [] : await free_ports(size * 3);
+  const inside = [client_port, 2888, 3888];
+  const port = (n: number, which: 0 | 1 | 2): number =>
+    (network ? inside[which] : ports[(n - 1) * 3 + which]) ?? 0;
+  const host = (n: number): string => network?.address(`z${n}`) ?? "127.0.0.1";
   const members = numbers.map(
-    (n) => `server.${n}=127.0.0.1:${port(n, 1)}:${port(n, 2)};127.0.0.1:${port(n, 0)}`,
+    (n) => `server.${n}=${host(n)}:${port(n, 1)}:${port(n, 2)};${host(n)}:${port(n, 0)}`,
   );
   const lines = [
     `tickTime=${tick_ms}`,
@@ -58,10 +84,13 @@ export async function ensemble({
   try {
     for (const number of numbers) {
       const home = join(directory, String(number));
-      const own = size === 1 ? [`clientPort=${port(1, 0)}`, "clientPortAddress=127.0.0.1"] : members;
-      servers.push(
-        await server_at(home, number, port(number, 0), [...lines, `dataDir=${home}/data`, ...own]),
-      );
+      const own = size === 1 ? [`clientPort=${port(1, 0)}`, `clientPortAddress=${host(1)}`] : members;
+      const at = {
+        port: (await network?.door(`z${number}`, client_port)) ?? port(number, 0),
+        host: host(number),
+        exec: network?.exec(`z${number}`) ?? [],
+      };
+      servers.push(await server_at(home, number, at, jvm, [...lines, `dataDir=${home}/data`, ...own]));
     }
     await Promise.all(servers.map((server) => server.start()));
   } catch (error) {
@@ -73,13 +102,16 @@ export async function ensemble({
     tls: false,
     path,
   });
-  return { servers, target, end };
+  const url = (path: string, named: readonly Server[] = servers): string =>
+    `zk://${named.map((server) => `${server.host}:${network ? client_port : server.port}`).join(",")}${path}`;
+  return { servers, target, url, end };
 }
 
 async function server_at(
   home: string,
   number: number,
-  port: number,
+  { port, host, exec }: { port: number; host: string; exec: string[] },
+  jvm: string[],
   config: string[],
 ): Promise<Server & { end(): Promise<void> }> {
   await mkdir(join(home, "data"), { recursive: true });
@@ -90,11 +122,9 @@ async function server_at(
   const signal = (name: "SIGSTOP" | "SIGCONT" | "SIGKILL"): void => {
     if (running) process.kill(running.pid, name);
   };
-  const mode = async (): Promise<"leader" | "follower" | "standalone" | null> => {
+  const mode = async (): Promise<string | null> => {
     const answer = await four_letters(port, "srvr").catch(() => "");
-    return (/^Mode: (leader|follower|standalone)$/m.exec(answer)?.[1] ?? null) as Awaited<
-      ReturnType<typeof mode>
-    >;
+    return /^Mode: (.+)$/m.exec(answer)?.[1] ?? null;
   };
   const kill = async (): Promise<void> => {
     if (!running) return;
@@ -106,12 +136,11 @@ async function server_at(
   };
   const start = async (): Promise<void> => {
     const log = await open(join(home, "log"), "a");
-    const jvm = ["-Xmx200m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", "/usr/share/java/*"];
+    const small = ["-Xmx200m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
     const main = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-    const child = spawn("java", [...jvm, main, join(home, "zoo.cfg")], {
-      stdio: ["ignore", log.fd, log.fd],
-      cwd: home,
-    });
+    const java = ["java", ...small, ...jvm, "-cp", "/usr/share/java/*", main, join(home, "zoo.cfg")] as const;
+    const [program, ...args] = [...exec, ...java];
+    const child = spawn(program, args, { stdio: ["ignore", log.fd, log.fd], cwd: home });
     const exited = once(child, "exit");
     if (child.pid === undefined) throw new Error("java did not start");
     running = { pid: child.pid, exited, end: at_end('kill -9 "$1" 2>/dev/null || :', String(child.pid)) };
@@ -123,6 +152,8 @@ async function server_at(
   };
   return {
     port,
+    host,
+    pid: () => running?.pid ?? 0,
     stop: () => signal("SIGSTOP"),
     resume: () => signal("SIGCONT"),
     kill,

@@ -1,0 +1,83 @@
+import type { Time } from "../../core/time.ts";
+import type { EtcdApi, KeyValue } from "./api.ts";
+import { pause, rewatch_ms } from "./pause.ts";
+
+/** What the lock remembers of a tenure. over: why it is certainly not ours any more. */
+export type Tenure = {
+  readonly create: bigint;
+  /** The revision of the last change that was seen: a rotation that compares with an older one can't be applied. */
+  mod: bigint;
+  readonly value: string;
+  over: string | null;
+  readonly watch: AbortController;
+};
+
+/** Why this key, as a quorum confirmed it, isn't this tenure's; null: it is. */
+export function verdict(tenure: Tenure, key: string, kv: KeyValue | undefined): string | null {
+  if (kv === undefined) return `the key ${key} is gone: deleted, or its lease ended`;
+  if (kv.create_revision !== tenure.create)
+    return `the key ${key} is another's (revision ${kv.create_revision})`;
+  if (kv.value !== tenure.value) return `the key ${key} was overwritten (revision ${kv.mod_revision})`;
+  return null;
+}
+
+/**
+ * Watches the key of a tenure until it is aborted, or lost for certain: etcd only tells of what is committed, and what is
+ * deleted, or created anew, after our revision was ours.
+ */
+export async function watch_tenure(
+  tenure: Tenure,
+  { api, key, time, on_lost }: { api: EtcdApi; key: string; time: Time; on_lost: (because: string) => void },
+): Promise<void> {
+  const { signal } = tenure.watch;
+  const judge = (kv: KeyValue | undefined): void => {
+    const because = verdict(tenure, key, kv);
+    if (because !== null && !signal.aborted) on_lost(because);
+  };
+  let after = tenure.mod;
+  while (!signal.aborted) {
+    try {
+      await api.watch(key, after, (event) => judge(event.type === "put" ? event.kv : undefined), signal);
+      await pause(time, rewatch_ms, signal);
+      const { kvs, revision } = await api.range(key);
+      judge(kvs[0]);
+      after = revision;
+    } catch {
+      // The next prove() says what is wrong. Here the watch begins anew where it ended.
+      await pause(time, rewatch_ms, signal);
+    }
+  }
+}
+
+/** Resolves when the key is seen deleted, or is not there. Looks by itself every look_ms: a watch on a dead member is silent. */
+export async function wait_for_delete(
+  { api, key, time, look_ms }: { api: EtcdApi; key: string; time: Time; look_ms: number },
+  abort: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    abort.throwIfAborted();
+    const { kvs, revision } = await api.range(key);
+    if (kvs.length === 0) return;
+    const enough = new AbortController();
+    const take_back = time.after(look_ms, () => enough.abort());
+    const seen = { deleted: false };
+    try {
+      const signal = AbortSignal.any([abort, enough.signal]);
+      await api.watch(
+        key,
+        revision,
+        (event) => {
+          if (event.type !== "delete") return;
+          seen.deleted = true;
+          enough.abort();
+        },
+        signal,
+      );
+      abort.throwIfAborted();
+      if (seen.deleted) return;
+      if (!enough.signal.aborted) await pause(time, rewatch_ms, abort);
+    } finally {
+      take_back();
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { NotBuiltError } from "../errors.ts";
+import type { LockUrl } from "../config/lock-url.ts";
+import { parse_json } from "./json.ts";
+import type { Lock, LockOptions } from "./lock.ts";
+
+/**
+ * The backend that a URL names. Each is loaded only when it is asked for: the others cost no start-up time.
+ * This is the only file that knows them all.
+ */
+export async function open_lock(url: LockUrl, options: LockOptions): Promise<Lock> {
+  const { path, endpoints } = url;
+  switch (url.scheme) {
+    case "etcd":
+    case "etcds": {
+      const { EtcdLock } = await import("./etcd/lock.ts");
+      return new EtcdLock({ endpoints: [...endpoints], tls: url.scheme === "etcds", path }, options);
+    }
+    case "zk":
+    case "zks": {
+      const { ZooKeeperLock } = await import("./zookeeper/lock.ts");
+      return new ZooKeeperLock({ servers: [...endpoints], tls: url.scheme === "zks", path }, options);
+    }
+    case "memory": {
+      const { MemoryLock, MemoryService } = await import("./memory.ts");
+      return new MemoryLock(new MemoryService(options.time), options);
+    }
+    case "file":
+      throw new NotBuiltError(
+        "locks on a volume (file:) are not in this version",
+        `file://${path}`,
+        "use an etcd: or zk: lock",
+      );
+  }
+}
+
+/** Gives the lock back for a dead controller, from the record that it had left with the guard. */
+export async function release_lock(record_json: string): Promise<void> {
+  const { kind } = parse_json(record_json);
+  switch (kind) {
+    case "etcd":
+      return (await import("./etcd/release.ts")).release_etcd(record_json);
+    case "zookeeper":
+      return (await import("./zookeeper/release.ts")).release_zookeeper(record_json);
+    default: // the memory of the dead controller
+      return undefined;
+  }
+}

@@ -1,0 +1,64 @@
+// The record beside the lock and the contenders' registrations, as JSON: the same for every backend.
+
+import { type Identity, type LockRecord, record_format } from "../core/record.ts";
+import { LockNewer, LockRefused } from "../errors.ts";
+import type { Contender } from "./lock.ts";
+import { type Json, parse_json } from "./json.ts";
+
+export function record_of(
+  { holder, instance, boot_id, address, volume_id }: Identity,
+  { state, token, since }: { state: LockRecord["state"]; token: bigint | null; since: string },
+): LockRecord {
+  const claim = token === null ? "" : String(token);
+  return { format: record_format, claim, holder, instance, boot_id, address, state, volume_id, since };
+}
+
+export function contender_of({ holder: node, instance, address }: Identity): Contender {
+  return { node, instance, address };
+}
+
+/** at: its path, for people. Throws LockRefused for what leasehold didn't write, LockNewer for what a newer one did. */
+export function parse_record(text: string, at: string): LockRecord {
+  const value = parse_json(text);
+  const { format } = value;
+  if (typeof format === "number" && Number.isInteger(format) && format > record_format)
+    throw new LockNewer(
+      `the record at ${at} is of a newer leasehold (format ${format}, this one knows ${record_format})`,
+      String(format),
+      "let the newer one run there, and upgrade this one",
+    );
+  if (format !== record_format || !is_record(value))
+    throw new LockRefused(
+      `what lies at ${at} was not written by leasehold`,
+      at,
+      "choose another path in --lock, or delete it if nobody needs it",
+    );
+  return pick(value);
+}
+
+/** null: not a contender's registration. */
+export function parse_contender(text: string): Contender | null {
+  const value = parse_json(text);
+  if (!strings(value, ["node", "instance"]) || !nullable(value.address)) return null;
+  return { node: value.node, instance: value.instance, address: value.address };
+}
+
+function strings<K extends string>(value: Json, keys: readonly K[]): value is Json & Record<K, string> {
+  return keys.every((key) => typeof value[key] === "string");
+}
+
+function nullable(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
+}
+
+function is_record(value: Json): value is Json & LockRecord {
+  if (!strings(value, ["claim", "holder", "instance", "boot_id", "state", "since"])) return false;
+  return (
+    ["running", "clean", "unclean"].includes(value.state) && [value.address, value.volume_id].every(nullable)
+  );
+}
+
+function pick(record: LockRecord): LockRecord {
+  const { format, claim, holder, instance, boot_id, address, state, volume_id, since } = record;
+  return { format, claim, holder, instance, boot_id, address, state, volume_id, since };
+}

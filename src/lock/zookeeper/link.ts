@@ -1,0 +1,48 @@
+import type { LockOptions } from "../lock.ts";
+import type { Session, ZooKeeperApi, ZooKeeperConnection, ZooKeeperEvent } from "./api.ts";
+
+/** A connection, who listens to it, and whether it is still one. */
+export type Link = {
+  connection: ZooKeeperConnection;
+  session: Session;
+  listeners: Set<Listener>;
+  state: { up: boolean };
+};
+type Listener = (event: ZooKeeperEvent) => void;
+
+/** null: the session is gone. on_sent: see ConnectOptions. */
+export async function open_link(
+  api: ZooKeeperApi,
+  { ttl_ms }: Pick<LockOptions, "ttl_ms">,
+  session: Session | undefined,
+  on_sent: () => void = () => {},
+): Promise<Link | null> {
+  const listeners = new Set<Listener>();
+  const state = { up: true };
+  const on_event = (event: ZooKeeperEvent): void => {
+    if (event.type === "down") state.up = false;
+    for (const listener of listeners) listener(event);
+  };
+  const answer = await api.connect({ ...(session && { session }), timeout_ms: ttl_ms, on_sent, on_event });
+  if (answer.kind === "session-gone") return null;
+  const { connection } = answer;
+  return { connection, session: connection.session, listeners, state };
+}
+
+/** Who still listens hears of the end. */
+export function drop_link({ connection, listeners, state }: Link): void {
+  connection.drop();
+  state.up = false;
+  for (const listener of listeners) listener({ type: "down", because: "the connection was given up" });
+}
+
+/** The next event about this node, or the connection's end. `stop` ends the listening. */
+export function next_event(link: Link, path: string): { event: Promise<ZooKeeperEvent>; stop: () => void } {
+  const { promise, resolve } = Promise.withResolvers<ZooKeeperEvent>();
+  const listener = (event: ZooKeeperEvent): void => {
+    if (event.type === "down" || event.path === path) resolve(event);
+  };
+  link.listeners.add(listener);
+  if (!link.state.up) resolve({ type: "down", because: "it was down already" });
+  return { event: promise, stop: () => void link.listeners.delete(listener) };
+}

@@ -1,0 +1,245 @@
+import type { Proof } from "../../core/lease.ts";
+import type { LockRecord } from "../../core/record.ts";
+import { Failure, LockUnknown } from "../../errors.ts";
+import type { Busy, Lock, LockOptions, LockView, Lost, Proved, ReleaseState, Taken } from "../lock.ts";
+import type { ZooKeeperApi, ZooKeeperEvent } from "./api.ts";
+import { Attachment } from "./attachment.ts";
+import { name_of } from "./dial.ts";
+import { drop_link, next_event, open_link, type Link } from "./link.ts";
+import { look } from "./look.ts";
+import { record_of } from "../records.ts";
+import { nodes_at, type Nodes } from "./nodes.ts";
+import { deregister, make_parents, register } from "./register.ts";
+import { give_back, give_back_session, type ReleaseRecord } from "./release.ts";
+import { mark, round, watch_lock, type Held, type RoundAnswer } from "./round.ts";
+import { ZooKeeperSession, type ZooKeeperTarget } from "./session.ts";
+import { try_to_take, type Tried } from "./take.ts";
+
+/**
+ * One ephemeral node is the lock, its czxid the token. What proves that it is ours is round.ts, and nothing else: neither
+ * a connection that is up, nor a ping, nor a read.
+ * There is one session at a time; it outlives its connections, and ends in release() and in close().
+ */
+export class ZooKeeperLock implements Lock {
+  readonly url: string;
+  readonly #target: ZooKeeperTarget;
+  readonly #options: LockOptions;
+  readonly #api: ZooKeeperApi;
+  readonly #nodes: Nodes;
+  readonly #attachment: Attachment;
+  #held: Held | undefined;
+  /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
+  #releasing: ReleaseState | undefined;
+  /** The session that the contender's node belongs to. */
+  #registered: bigint | undefined;
+  #closed = false;
+  readonly #tried: Tried = new Map();
+
+  constructor(target: ZooKeeperTarget, options: LockOptions, api?: ZooKeeperApi) {
+    this.#target = target;
+    this.#options = options;
+    this.#api = api ?? new ZooKeeperSession(target, options);
+    this.#nodes = nodes_at(target.path);
+    const servers = target.servers.map(name_of).join(",");
+    this.#attachment = new Attachment(this.#api, options, this.#nodes.lock);
+    this.url = `${target.tls ? "zks" : "zk"}://${servers}${this.#nodes.root}`;
+  }
+
+  async take(): Promise<Taken | Busy> {
+    if (this.#releasing) await this.release(this.#releasing);
+    const link = await this.#attachment.connected();
+    await make_parents(link.connection, this.#nodes);
+    await this.#register(link);
+    for (let tries = 0; tries < 5; tries += 1) {
+      const answer = await try_to_take(link.connection, this.#nodes, this.#options.identity, this.#tried);
+      if (answer === "again") continue;
+      return "kind" in answer ? answer : this.#first_proof(answer);
+    }
+    throw this.#unknown("it changed hands all the time");
+  }
+
+  async #first_proof(held: Held): Promise<Taken> {
+    this.#held = held;
+    const answer = await this.#round(held);
+    if ("kind" in answer || held.token === null) throw this.#unknown("it was lost while it was taken");
+    this.#tried.clear();
+    return { kind: "taken", token: held.token, proof: answer, previous: held.previous };
+  }
+
+  async prove(): Promise<Proved | Lost> {
+    if (!this.#held || this.#releasing) return { kind: "lost", because: `${this.#nodes.lock} is not held` };
+    const answer = await this.#round(this.#held);
+    return "kind" in answer ? answer : { kind: "proved", proof: answer };
+  }
+
+  #round(held: Held): Promise<Proof | Lost> {
+    return this.#attachment.alone(async () => {
+      const { session } = this.#attachment;
+      const answer: RoundAnswer = session
+        ? await round({
+            api: this.#api,
+            options: this.#options,
+            session,
+            nodes: this.#nodes,
+            data: () => this.#record(held, "running"),
+            held,
+            tried: this.#tried,
+            // Also of a round that fails later: the server then counts by it.
+            on_granted: (granted_ms) => this.#attachment.granted(granted_ms),
+            on_event: (link, event) => this.#watched(link, held, event),
+          })
+        : { kind: "session-gone" };
+      switch (answer.kind) {
+        case "confirmed":
+          this.#attachment.use(answer.link);
+          return { t0_ns: answer.t0_ns, bound_ms: this.#attachment.bound_ms };
+        case "lost":
+          drop_link(answer.link);
+          this.#held = undefined;
+          return { kind: "lost", because: answer.because };
+        case "session-gone":
+          this.#attachment.forget();
+          this.#held = undefined;
+          return { kind: "lost", because: "ZooKeeper has ended the session" };
+      }
+    });
+  }
+
+  async mark(): Promise<void> {
+    await this.#attachment.alone(async () => {
+      const held = this.#held;
+      if (!held) throw this.#unknown("it is not held");
+      const link = await this.#attachment.attached();
+      await mark(link, this.#nodes, held, this.#record(held, "running"));
+    });
+  }
+
+  #record({ token, since }: Held, state: LockRecord["state"]): string {
+    return JSON.stringify(record_of(this.#options.identity, { state, token, since }));
+  }
+
+  #watched(link: Link, held: Held, event: ZooKeeperEvent): void {
+    if (this.#held !== held || held.told || event.type === "down" || event.path !== this.#nodes.lock) return;
+    const tell = (because: string): void => {
+      if (this.#held !== held || held.told) return;
+      held.told = true;
+      this.#options.on_lost(because);
+    };
+    // Watched since after a write of ours, so what was deleted is ours, not a predecessor's.
+    if (event.type === "deleted") return tell(`${event.path} was deleted`);
+    void watch_lock(link, event.path, held).then((lost) => lost !== null && tell(lost));
+  }
+
+  async #register({ connection, session }: Link): Promise<void> {
+    if (this.#options.register === false || this.#registered === session.id) return;
+    await make_parents(connection, this.#nodes);
+    await register(connection, this.#nodes, this.#options.identity);
+    this.#registered = session.id;
+  }
+
+  async wait(abort: AbortSignal): Promise<void> {
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    aborted.catch(() => {});
+    const on_abort = (): void => reject(abort.reason);
+    abort.addEventListener("abort", on_abort);
+    try {
+      for (let breaks = 0; ;) {
+        abort.throwIfAborted();
+        const { type } = await Promise.race([this.#freed(aborted), aborted]);
+        if (type === "deleted") return;
+        if (type === "down") breaks += 1;
+        // How soon to connect once more is the caller's to decide.
+        if (breaks > 1) throw this.#unknown("the connection broke again");
+      }
+    } finally {
+      abort.removeEventListener("abort", on_abort);
+    }
+  }
+
+  /** What happened to the lock; "deleted", too, if there was none. */
+  async #freed(aborted: Promise<never>): Promise<ZooKeeperEvent> {
+    const link = await this.#attachment.connected();
+    await this.#register(link);
+    const next = next_event(link, this.#nodes.lock);
+    try {
+      const stat = await link.connection.exists(this.#nodes.lock, true);
+      if (stat === "no-node") return { type: "deleted", path: this.#nodes.lock };
+      return await Promise.race([next.event, aborted]);
+    } finally {
+      next.stop();
+    }
+  }
+
+  async look(): Promise<LockView> {
+    const { connection } = await this.#attachment.connected();
+    return look(connection, this.#nodes);
+  }
+
+  async release(state: ReleaseState): Promise<void> {
+    this.#releasing = state;
+    await this.#attachment.alone(async () => {
+      const { ttl_ms } = this.#options;
+      const { session, ready: link } = this.#attachment;
+      const held = this.#held;
+      // From here on a deletion is our own.
+      if (held) held.told = true;
+      if (session) {
+        const record = held && state !== "as-found" ? this.#record(held, state) : null;
+        try {
+          if (!link) throw this.#unknown("it is not connected");
+          await give_back(link.connection, this.#nodes, record);
+        } catch (error) {
+          if (!(error instanceof LockUnknown)) throw error;
+          await give_back_session(this.#api, { ttl_ms, nodes: this.#nodes, record, session, tries: 2 });
+        }
+        this.#attachment.forget();
+      }
+      this.#held = undefined;
+      this.#releasing = undefined;
+      this.#tried.clear();
+    });
+  }
+
+  release_record(): string {
+    const { attempt_ms, ttl_ms, credentials = {} } = this.#options;
+    const { session } = this.#attachment;
+    const held = this.#held;
+    const record: ReleaseRecord = {
+      kind: "zookeeper",
+      target: this.#target,
+      credentials,
+      attempt_ms,
+      ttl_ms,
+      session: session
+        ? { id: String(session.id), password: Buffer.from(session.password).toString("base64") }
+        : null,
+      record: held?.found === null ? this.#record(held, "clean") : null,
+    };
+    return JSON.stringify(record);
+  }
+
+  /** Without the lock the session ends, too, and with it a creation that is still on its way. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    const { session, ready: link } = this.#attachment;
+    try {
+      if (this.#held) {
+        if (link && this.#registered !== undefined)
+          await deregister(link.connection, this.#nodes, this.#options.identity);
+      } else if (session) {
+        const open = link ?? (await open_link(this.#api, this.#options, session));
+        await open?.connection.close_session();
+        if (open) drop_link(open);
+      }
+    } catch (error) {
+      // It ends by itself.
+      if (!(error instanceof Failure)) throw error;
+    }
+    this.#attachment.close();
+  }
+
+  #unknown(why: string): LockUnknown {
+    return new LockUnknown(`ZooKeeper's ${this.#nodes.lock}: ${why}`, this.url, "it is tried again");
+  }
+}

@@ -1,0 +1,96 @@
+import { LockUnknown } from "../../errors.ts";
+import type { Credentials } from "../lock.ts";
+import type { Session, ZooKeeperApi, ZooKeeperConnection, ZooKeeperOperation } from "./api.ts";
+import { drop_link, open_link } from "./link.ts";
+import { nodes_at, write_record, type Nodes } from "./nodes.ts";
+import { ZooKeeperSession, type ZooKeeperTarget } from "./session.ts";
+
+/** What a read can't: the answer went through the leader and its quorum, so that what is read next is at least as new. */
+export async function barrier(connection: ZooKeeperConnection, path: string): Promise<void> {
+  await connection.multi([{ op: "check", path: path === "" ? "/" : path, version: -1 }]);
+}
+
+/**
+ * Deletes the lock if it is this session's, writes the record in the same transaction (null: it stays), and ends the session.
+ * The end of the session also ends a creation of the lock that is still on its way.
+ */
+export async function give_back(
+  connection: ZooKeeperConnection,
+  nodes: Nodes,
+  record: string | null,
+): Promise<void> {
+  let deleted = false;
+  for (let tries = 0; !deleted && tries < 5; tries += 1) {
+    await barrier(connection, nodes.root);
+    // First the record, which each take-over writes: if it is unchanged in the end, then so is whose the lock is.
+    const there = await connection.exists(nodes.record);
+    const node = await connection.get(nodes.lock);
+    if (node === "no-node" || node.stat.ephemeral_owner !== connection.session.id) break;
+    const answer = await connection.multi([
+      { op: "delete", path: nodes.lock, version: node.stat.version },
+      ...in_record(nodes.record, record, there === "no-node" ? -1 : there.version),
+    ]);
+    deleted = answer === "done";
+  }
+  try {
+    await connection.close_session();
+  } catch (error) {
+    // Deleted is given back; then the session may as well end by itself.
+    if (!deleted || !(error instanceof LockUnknown)) throw error;
+    connection.drop();
+  }
+}
+
+function in_record(path: string, record: string | null, version: number): ZooKeeperOperation[] {
+  if (record !== null) return [write_record(path, record, version)];
+  return version < 0 ? [] : [{ op: "check", path, version }];
+}
+
+/** Re-attaches as often as it takes, but no more than `tries` times. */
+export async function give_back_session(
+  api: ZooKeeperApi,
+  options: { ttl_ms: number; nodes: Nodes; record: string | null; session: Session; tries: number },
+): Promise<void> {
+  const { ttl_ms, nodes, record, session } = options;
+  for (let left = options.tries; ; left -= 1) {
+    try {
+      const link = await open_link(api, { ttl_ms }, session);
+      if (link === null) return;
+      try {
+        await give_back(link.connection, nodes, record);
+      } finally {
+        drop_link(link);
+      }
+      return;
+    } catch (error) {
+      if (left <= 1 || !(error instanceof LockUnknown)) throw error;
+    }
+  }
+}
+
+/** Everything that another process needs; with the credentials. */
+export type ReleaseRecord = {
+  kind: "zookeeper";
+  target: ZooKeeperTarget;
+  credentials: Credentials;
+  attempt_ms: number;
+  ttl_ms: number;
+  /** null: there is nothing to give back. */
+  session: { id: string; password: string } | null;
+  /** null: it stays as it was found. */
+  record: string | null;
+};
+
+/** What the release program does for a controller that is dead, and whose app is dead, too. */
+export async function release_zookeeper(record_json: string): Promise<void> {
+  const given: ReleaseRecord = JSON.parse(record_json);
+  const { target, credentials, attempt_ms, ttl_ms, session, record } = given;
+  if (session === null) return;
+  await give_back_session(new ZooKeeperSession(target, { attempt_ms, credentials }), {
+    ttl_ms,
+    nodes: nodes_at(target.path),
+    record,
+    session: { id: BigInt(session.id), password: Buffer.from(session.password, "base64") },
+    tries: 2 * target.servers.length + 2,
+  });
+}
