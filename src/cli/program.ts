@@ -1,43 +1,50 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
-import { UsageError } from "../errors.ts";
+import { add_config } from "./config.ts";
+import { add_explain } from "./explain.ts";
+import { add_leader } from "./leader.ts";
+import { open_to_look, type OpenLock } from "./look.ts";
 import { addRelease } from "./release.ts";
 import { addRun } from "./run.ts";
+import { add_status } from "./status.ts";
+import { usage_error } from "./usage.ts";
 
 const example = `
 Example (one MySQL, on whichever machine holds the lock):
-  leasehold run --lock zk://zk1:2181,zk2:2181/mysql --volume /var/lib/mysql -- mysqld
+  leasehold run --lock zk://zk1:2181,zk2:2181/mysql -- mysqld
 
-This version has the guard but no lock backend yet: run starts nothing.
-Exit codes and all else: README.md and docs/.`;
+Exit codes, options and all else: README.md and docs/.`;
 
-/** Does what argv says, the program's own name not included. Throws a Failure for the user's mistakes. */
-export async function program(argv: readonly string[], write: (text: string) => void): Promise<void> {
+/**
+ * Does what argv says, the program's own name not included. Throws a Failure for the user's mistakes. write: to standard
+ * output; warn: one sentence to standard error; open: for the commands that look at a lock.
+ */
+export async function program(
+  argv: readonly string[],
+  write: (text: string) => void,
+  warn: (sentence: string) => void = (sentence) => process.stderr.write(`leasehold: ${sentence}\n`),
+  open: OpenLock = open_to_look,
+): Promise<void> {
+  const terminal = { write, warn };
   const command = new Command("leasehold")
     .description("On one volume at most one copy of the app runs.")
     .version(pkg.version, "--version", "print the version")
     .helpOption("-h, --help", "print this help")
+    .helpCommand(false)
     .addHelpText("after", example)
     .exitOverride()
-    .configureOutput({ writeOut: write, writeErr: () => {} });
+    .configureOutput({ writeOut: write, writeErr: () => {}, getOutHelpWidth: () => 80 });
   addRun(command, argv);
+  add_status(command, terminal, open);
+  add_leader(command, terminal, open);
+  add_config(command, terminal);
+  add_explain(command, terminal);
   addRelease(command);
 
   try {
     await command.parseAsync(argv, { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) throw usageError(error, argv);
+    if (error.exitCode !== 0) throw usage_error(error, command, argv);
   }
-}
-
-function usageError({ code, message }: CommanderError, argv: readonly string[]): UsageError {
-  const received = argv.join(" ");
-  if (code === "commander.help") {
-    return new UsageError("a command is missing", received, "leasehold --help lists them");
-  }
-  // Commander says: error: unknown command 'rn'\n(Did you mean run?)
-  const [what = "", near] = message.replace(/^error: /, "").split("\n");
-  const nearest = /\(Did you mean (.*)\?\)/.exec(near ?? "")?.[1];
-  return new UsageError(what, received, nearest ? `did you mean ${nearest}?` : "see leasehold --help");
 }

@@ -1,13 +1,12 @@
+import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { NotBuiltError } from "../errors.ts";
+import { release_lock } from "../lock/open.ts";
 
 /** `leasehold release`: internal, what the guard runs to give the lock back when its controller has died. */
 export function addRelease(program: Command): void {
-  program.command("release", { hidden: true }).action(() => {
-    throw new NotBuiltError(
-      "release is run by the guard alone, and this version has no lock to give back",
-      "release",
-      "see leasehold --help",
-    );
+  program.command("release", { hidden: true }).action(async () => {
+    // Standard input is the sealed memory with the record, up to its end, which is a newline.
+    const [record = ""] = readFileSync(0, "utf8").split("\n");
+    await release_lock(record);
   });
 }

@@ -1,55 +1,84 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pkg from "../../package.json" with { type: "json" };
-import { program } from "../../src/cli/program.ts";
-import { Failure } from "../../src/errors.ts";
-
-/** What a command line writes, or how it fails. */
-async function outcome(...argv: string[]): Promise<string> {
-  let output = "";
-  try {
-    await program(argv, (text) => (output += text));
-    return output;
-  } catch (error) {
-    if (error instanceof Failure) return `${error.exitCode} ${error.message}`;
-    throw error;
-  }
-}
+import { outcome } from "./outcome.ts";
 
 test("--version prints package.json's version", async () => {
   assert.equal(await outcome("--version"), `${pkg.version}\n`);
 });
 
-test("--help fits a screen and has an example", async () => {
-  const help = await outcome("--help");
-  const lines = help.split("\n");
-  assert.ok(lines.length <= 24, `${lines.length} lines`);
-  assert.ok(lines.every((line) => line.length <= 100));
-  assert.match(help, /leasehold run --lock .* -- mysqld/);
-  assert.doesNotMatch(help, /release/, "internal commands are not shown");
-});
+const commands = [
+  [],
+  ["status"],
+  ["leader"],
+  ["explain"],
+  ["config"],
+  ["config", "check"],
+  ["config", "show"],
+  ["config", "schema"],
+];
+for (const command of commands) {
+  test(`leasehold ${command.join(" ")} --help fits a screen and has an example`, async () => {
+    const help = await outcome(...command, "--help");
+    const lines = help.trimEnd().split("\n");
+    assert.ok(lines.length <= 24, `${lines.length} lines`);
+    assert.deepEqual(
+      lines.filter((line) => line.length > 80),
+      [],
+    );
+    assert.match(help, /^Example.*:\n {2}.*leasehold /m);
+    assert.doesNotMatch(help, /release/, "internal commands are not shown");
+  });
+}
 
 const mistakes: readonly (readonly [argv: readonly string[], sentence: string])[] = [
   [[], "64 a command is missing; leasehold --help lists them"],
   [["rn"], "64 unknown command 'rn'; did you mean run?"],
   [["--versio"], "64 unknown option '--versio'; did you mean --version?"],
   [["teleport"], "64 unknown command 'teleport'; see leasehold --help"],
+  [["relaese"], "64 unknown command 'relaese'; see leasehold --help"],
+  [["show"], "64 unknown command 'show'; did you mean config show?"],
+  [["a\u001b[2J\n"], "64 unknown command 'a\\u001b[2J\\n'; see leasehold --help"],
   [["run"], "64 run needs a command after --; e.g. leasehold run -- mysqld"],
   [["run", "mysqld"], "64 run needs a command after --; e.g. leasehold run -- mysqld"],
   [["run", "--lock", "zk://a/b", "--"], "64 run needs a command after --; e.g. leasehold run -- mysqld"],
-  [["release", "--now"], "64 unknown option '--now'; see leasehold --help"],
+  [["release", "--now"], "64 unknown option '--now'; see leasehold release --help"],
+  [["config"], "64 a command is missing; leasehold config --help lists them"],
+  [["config", "chek"], "64 unknown command 'chek'; did you mean check?"],
+  [["config", "check", "--lok", "x"], "64 unknown option '--lok'; did you mean --lock?"],
+  [["config", "check", "--lossgrace", "x"], "64 unknown option '--lossgrace'; did you mean --loss-grace?"],
+  [["config", "check", "--teleport"], "64 unknown option '--teleport'; see leasehold config check --help"],
+  [
+    ["--lock", "zk://a/b", "run"],
+    "64 unknown option '--lock'; it belongs after the command: leasehold run --lock … -- COMMAND",
+  ],
+  [
+    ["leader", "--ttl", "3s"],
+    "64 unknown option '--ttl'; it is an option of leasehold run, not of leasehold leader",
+  ],
+  [["config", "check", "--wacth"], "64 unknown option '--wacth'; did you mean --watch of leasehold leader?"],
+  [["config", "check", "--ttl"], "64 option '--ttl <D>' argument missing; see leasehold config check --help"],
+  [["config", "check", "--ttl", "1s", "--ttl", "2s"], "64 --ttl is there twice; give it once"],
+  [
+    ["config", "check", "more"],
+    "64 too many arguments for 'check'. Expected 0 arguments but got 1: more; see leasehold config check --help",
+  ],
+  [["config", "check", "--volume=/data"], "64 --volume is not in this version; leave it out"],
+  [
+    ["config", "check", "--lock-password=s3cret"],
+    "64 unknown option '--lock-password'; give --lock-password-file or LEASEHOLD_LOCK_PASSWORD",
+  ],
+  [
+    ["config", "check"],
+    "64 --lock is missing; give --lock, LEASEHOLD_LOCK or lock in the file, e.g. zk://zk1/mysql",
+  ],
+  [
+    ["config", "schema", "--format", "xml"],
+    '64 --format is "xml", which is none of json, markdown; write e.g. --format json',
+  ],
 ];
 for (const [argv, sentence] of mistakes) {
-  test(`leasehold ${argv.join(" ")}: one sentence with the remedy`, async () => {
+  test(`leasehold ${argv.map((word) => JSON.stringify(word).slice(1, -1)).join(" ")}: one sentence with the remedy`, async () => {
     assert.equal(await outcome(...argv), sentence);
   });
 }
-
-test("run says that it starts nothing, whatever its options are", async () => {
-  const sentence = /^64 this version has the guard but no lock backend yet, so run starts nothing; /;
-  assert.match(await outcome("run", "--lock", "zk://a/b", "--", "true", "--version"), sentence);
-});
-
-test("release is the guard's own", async () => {
-  assert.match(await outcome("release"), /^64 release is run by the guard alone/);
-});

@@ -1,0 +1,110 @@
+import type { Command } from "commander";
+import type { Settings } from "../config/load.ts";
+import { too_short } from "../config/load.ts";
+import type { LockUrl } from "../config/lock-url.ts";
+import { check, ms, quiet_ms, type Timing } from "../core/timing.ts";
+import { draw } from "./drawing.ts";
+import { add_options, flag_options, read_settings } from "./options.ts";
+import { type Terminal, warn_all } from "./terminal.ts";
+
+/** `leasehold explain`: the durations as a drawing, and what they mean. */
+export function add_explain(program: Command, terminal: Terminal): void {
+  const shown = ["config", "lock", "ttl", "loss-grace", "drain", "margin", "stop-timeout"] as const;
+  add_options(program.command("explain"), flag_options, shown)
+    .summary("draw the durations and what they mean")
+    .description("Draws the lease with the durations in effect, and says what fits and what doesn't.")
+    .addHelpText(
+      "after",
+      "\nAll options of run are taken: docs/options.md.\n\nExample:\n  leasehold explain --ttl 10s",
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const settings = await read_settings(command);
+      warn_all(terminal, settings);
+      terminal.write(`${explain(settings).join("\n")}\n`);
+      const [wrong] = check(settings.timing);
+      if (wrong !== undefined) throw too_short(wrong, settings.timing);
+    });
+}
+
+function explain(settings: Settings): string[] {
+  const { timing, given } = settings;
+  const wrong = check(timing).length > 0;
+  return [
+    ...draw(timing),
+    "",
+    ...(wrong ? ["These durations can't work together; see the last line."] : outage(timing)),
+    "",
+    ...bounds(timing, given.values.lock),
+    "",
+    ...orchestrators(settings),
+  ];
+}
+
+function outage(timing: Timing): string[] {
+  const { ttl_ms, renew_ms, attempt_ms, loss_grace_ms } = timing;
+  const grace = loss_grace_ms === 0 ? "is killed at once" : `has ${ms(loss_grace_ms)} to stop before SIGKILL`;
+  return [
+    `A renewal starts every ${ms(renew_ms)}; an attempt that takes ${ms(attempt_ms)} is given up for the next server.`,
+    `The lock service may be silent for ${ms(quiet_ms(timing) - renew_ms)}; then the app ${grace}.`,
+    `A crash of app or leasehold frees the lock at once; a lost machine's is free after ${ms(ttl_ms)} or somewhat more.`,
+  ];
+}
+
+function bounds(
+  { ttl_ms, renew_ms, attempt_ms, loss_grace_ms, drain_ms, margin_ms }: Timing,
+  lock?: LockUrl,
+): string[] {
+  const least_ms = renew_ms + 2 * attempt_ms + loss_grace_ms + drain_ms + margin_ms;
+  const zookeeper = [
+    "ZooKeeper: the bound is the session timeout that the servers grant, from the send of the re-attach's connect",
+    `request; they cut ${ms(ttl_ms)} to 2 to 20 ticks (4 s to 40 s by default). To outlive the loss of their leader it`,
+    "has to be longer than syncLimit ticks and an election: 12 s with the sample configuration.",
+  ];
+  const whole_ms = Math.ceil(ttl_ms / 1000) * 1000;
+  const etcd = [
+    `etcd: the bound is the TTL granted, from the send of the grant; whole seconds, here ${ms(whole_ms)}.`,
+    "Servers grant at least 2 s by default; a new leader only lengthens it.",
+  ];
+  const least = `With these parts a bound under ${ms(least_ms / 0.999)} is refused.`;
+  switch (lock?.scheme) {
+    case "zk":
+    case "zks":
+      return [...zookeeper, least];
+    case "etcd":
+    case "etcds":
+      return [...etcd, least];
+    case "file":
+    case "memory":
+      return [`The ${lock.scheme} lock grants what is asked for: the bound is ${ms(ttl_ms)}.`, least];
+    case undefined:
+      return [...zookeeper, ...etcd, least];
+  }
+}
+
+/** What each gives a container between its stop signal and its own SIGKILL, by default. */
+const limits = [
+  { name: "Kubernetes", option: "terminationGracePeriodSeconds", limit_s: 30 },
+  { name: "Docker", option: "docker stop --time", limit_s: 10 },
+  { name: "Marathon", option: "taskKillGracePeriodSeconds", limit_s: 3 },
+] as const;
+
+function orchestrators({ timing, hooks, hook_timeout_ms }: Settings): string[] {
+  const release_ms = 2 * timing.attempt_ms;
+  const hook_ms = hooks.post_stop ? hook_timeout_ms : 0;
+  const needed_ms = timing.stop_timeout_ms + timing.drain_ms + hook_ms + release_ms;
+  const parts = [
+    `stop timeout ${ms(timing.stop_timeout_ms)}`,
+    ...(timing.drain_ms > 0 ? [`drain ${ms(timing.drain_ms)}`] : []),
+    ...(hook_ms > 0 ? [`post-stop hook ${ms(hook_ms)}`] : []),
+    `release ${ms(release_ms)}`,
+  ];
+  const needed_s = Math.ceil(needed_ms / 1000);
+  return [
+    `A requested stop takes at most ${ms(needed_ms)}: ${parts.join(" + ")}.`,
+    ...limits.map(({ name, option, limit_s }) => {
+      const fits = needed_ms <= limit_s * 1000;
+      const verdict = fits ? "fits" : `too short for a clean stop, give ${needed_s}`;
+      return `  ${name.padEnd(10)}  ${option} (${limit_s} s by default): ${verdict}`;
+    }),
+  ];
+}

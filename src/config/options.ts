@@ -1,0 +1,275 @@
+// The one table of options. From it come the command line, the environment names, the keys of the file, `config schema`,
+// and docs/options.md. Long because it is a table.
+
+/** What a value is; values.ts reads each kind. */
+type Kind =
+  | "address"
+  | "choice"
+  | "duration"
+  | "file"
+  | "hook"
+  | "listen"
+  | "lock"
+  | "name"
+  | "secret"
+  | "signal";
+
+export type Option = {
+  kind: Kind;
+  /** As help shows it; none for what the command line doesn't take. */
+  placeholder?: string;
+  choices?: readonly string[];
+  /** Of a duration: the least that makes sense. */
+  min_ms?: number;
+  /** As the user would write it; "" when the default is none. What isn't a value follows from other options. */
+  default: string;
+  /** One line, for help. */
+  meaning: string;
+  /** What a wrong value costs, for docs/options.md. */
+  why: string;
+  /** Only there: a password in argv can be read by every process on the machine. */
+  only?: "environment" | "flag or environment";
+};
+
+export const options = {
+  lock: {
+    kind: "lock",
+    placeholder: "URL",
+    default: "required",
+    meaning: "which lock: zk, zks, etcd, etcds or file URL",
+    why: "All contenders of one app give the same URL. Several hosts are servers of one ensemble, tried in turn.",
+  },
+  node: {
+    kind: "name",
+    placeholder: "NAME",
+    default: "the hostname",
+    meaning: "this contender's name",
+    why: "It stands in the record beside the lock. Two contenders of one name are still two: each run has an instance id.",
+  },
+  ttl: {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "30s",
+    meaning: "the lease's length",
+    why: "Only a lost machine makes others wait for it. Shorter: a faster take-over, less patience with the lock service.",
+  },
+  "loss-grace": {
+    kind: "duration",
+    placeholder: "D",
+    default: "ttl/5, at most 5s",
+    meaning: "of a dying lease, time for a graceful stop",
+    why: "The stop signal comes so long before SIGKILL when the lease can't be renewed. 0 rides to the deadline.",
+  },
+  drain: {
+    kind: "duration",
+    placeholder: "D",
+    default: "0",
+    meaning: "after the kill, time to flush writes",
+    why: "What the kernel still holds of the dead app has to reach the storage before the lock may be another's.",
+  },
+  margin: {
+    kind: "duration",
+    placeholder: "D",
+    default: "ttl/20, at least 500ms",
+    meaning: "lateness of the kill that is allowed",
+    why: "Too little on an overloaded machine, and the app may still run when the lease has ended.",
+  },
+  "stop-signal": {
+    kind: "signal",
+    placeholder: "S",
+    default: "SIGTERM",
+    meaning: "what asks the app to stop",
+    why: "PostgreSQL's fast stop is SIGINT, systemd's SIGRTMIN+3.",
+  },
+  "stop-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    default: "20s",
+    meaning: "of a requested stop: until SIGKILL",
+    why: "With drain and release it has to fit into the orchestrator's own limit, else that one kills: see `leasehold explain`.",
+  },
+  "stop-scope": {
+    kind: "choice",
+    placeholder: "SCOPE",
+    choices: ["main", "group"],
+    default: "main",
+    meaning: "who gets the stop signal: main or group",
+    why: "A shell as main process passes no signal on; with group its children get it too.",
+  },
+  "when-busy": {
+    kind: "choice",
+    placeholder: "WHAT",
+    choices: ["wait", "exit"],
+    default: "wait",
+    meaning: "the lock is another's: wait or exit",
+    why: "exit (code 75) is for jobs that another machine is doing already.",
+  },
+  "wait-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "",
+    meaning: "how long to wait for the lock at most",
+    why: "When it has passed, exit code 75.",
+  },
+  "on-loss": {
+    kind: "choice",
+    placeholder: "WHAT",
+    choices: ["exit", "standby"],
+    default: "exit",
+    meaning: "after a loss: exit or standby",
+    why: "exit (code 80) lets the orchestrator decide; standby contends again in the same process.",
+  },
+  fence: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "hook: cuts the last holder off the storage",
+    why: "Runs after the lock was taken and before the app starts, unless the last tenure ended clean. It fails: exit code 83.",
+  },
+  "pre-start": {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "hook: before each start of the app",
+    why: "It fails: the app isn't started, exit code 84.",
+  },
+  "post-stop": {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "hook: when the app is dead, before the release",
+    why: "The lock is still held then.",
+  },
+  lost: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "hook: after a loss, when the app is dead",
+    why: "For an alarm. It must not touch the volume: the lock may be another's.",
+  },
+  "hook-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "60s",
+    meaning: "how long a hook may take",
+    why: "Then it is killed with all that it started, and has failed.",
+  },
+  advertise: {
+    kind: "address",
+    placeholder: "ADDR",
+    default: "",
+    meaning: "the app's address, published for clients",
+    why: "`leasehold leader` and `/leader` give it out. It is not checked whether anything answers there.",
+  },
+  listen: {
+    kind: "listen",
+    placeholder: "[ADDR:]PORT",
+    default: "",
+    meaning: "HTTP: health, leader, status and metrics",
+    why: "Without an address 127.0.0.1. There is no password: give 0.0.0.0 only where the network is trusted.",
+  },
+  "lock-user": {
+    kind: "name",
+    placeholder: "NAME",
+    default: "",
+    meaning: "user at the lock service",
+    why: "Needs a password: --lock-password-file or LEASEHOLD_LOCK_PASSWORD.",
+  },
+  "lock-password": {
+    kind: "secret",
+    default: "",
+    meaning: "password at the lock service",
+    why: "Only from the environment; a password in argv could be read by every process on the machine.",
+    only: "environment",
+  },
+  "lock-password-file": {
+    kind: "file",
+    placeholder: "FILE",
+    default: "",
+    meaning: "password at the lock service, in a file",
+    why: "The line end after the password doesn't count.",
+  },
+  "lock-ca-file": {
+    kind: "file",
+    placeholder: "FILE",
+    default: "",
+    meaning: "PEM: who signed the servers' certificates",
+    why: "With etcds and zks. Without it the system's authorities count.",
+  },
+  "lock-cert-file": {
+    kind: "file",
+    placeholder: "FILE",
+    default: "",
+    meaning: "PEM: our certificate",
+    why: "With etcds and zks, together with --lock-key-file.",
+  },
+  "lock-key-file": {
+    kind: "file",
+    placeholder: "FILE",
+    default: "",
+    meaning: "PEM: our certificate's private key",
+    why: "With etcds and zks, together with --lock-cert-file.",
+  },
+  config: {
+    kind: "file",
+    placeholder: "FILE",
+    default: "",
+    meaning: "YAML file with any of these options",
+    why: "Flags beat the environment, which beats the file.",
+    only: "flag or environment",
+  },
+  "termination-log": {
+    kind: "file",
+    placeholder: "FILE",
+    default: "",
+    meaning: "where to write why leasehold ended",
+    why: "One JSON object, at most 4 kB; in Kubernetes /dev/termination-log.",
+  },
+  "log-format": {
+    kind: "choice",
+    placeholder: "FORMAT",
+    choices: ["pretty", "json"],
+    default: "pretty on a terminal, else json",
+    meaning: "pretty or json",
+    why: "The log goes to standard error.",
+  },
+  "log-level": {
+    kind: "choice",
+    placeholder: "LEVEL",
+    choices: ["error", "warn", "info", "debug"],
+    default: "info",
+    meaning: "error, warn, info or debug",
+    why: "info has a line for each change of state, none for a renewal that worked.",
+  },
+} as const satisfies Readonly<Record<string, Option>>;
+
+export type OptionName = keyof typeof options;
+
+/** Sorted as in the table. */
+export const option_names: readonly OptionName[] = Object.keys(options).filter(is_option);
+
+/** Options that the design knows and this version doesn't have: a volume that is asked for must not be silently unchecked. */
+export const later_options: readonly string[] = ["volume", "volume-lease", "on-outage", "attach", "profile"];
+
+export function option(name: OptionName): Option {
+  return options[name];
+}
+
+export function is_option(name: string): name is OptionName {
+  return Object.hasOwn(options, name);
+}
+
+/** stop-timeout → LEASEHOLD_STOP_TIMEOUT. */
+export function environment_name(name: string): string {
+  return `LEASEHOLD_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** Where it may be given. */
+export function takes(name: OptionName, place: "flag" | "environment" | "file"): boolean {
+  const { only } = option(name);
+  if (only === "environment") return place === "environment";
+  return only === undefined || place !== "file";
+}

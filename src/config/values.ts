@@ -1,0 +1,98 @@
+import { ConfigError } from "../errors.ts";
+import { parse_duration } from "./durations.ts";
+import { type Endpoint, type LockUrl, parse_endpoint, parse_lock_url } from "./lock-url.ts";
+import { nearest } from "./nearest.ts";
+import { option, type OptionName, type options } from "./options.ts";
+import { quoted } from "./quoted.ts";
+import { parse_signal } from "./signals.ts";
+
+/** The command, ready to be run: a string became sh -c, a list is as it was. */
+type Hook = readonly string[];
+
+type OfKind = {
+  address: string;
+  choice: string;
+  duration: number;
+  file: string;
+  hook: Hook;
+  listen: Endpoint;
+  lock: LockUrl;
+  name: string;
+  secret: string;
+  signal: number;
+};
+type OfOption<O extends { kind: keyof OfKind }> = O extends { choices: readonly (infer C)[] }
+  ? C
+  : OfKind[O["kind"]];
+
+/** What was given, read: durations in ms, signals as numbers. */
+export type Values = { -readonly [N in OptionName]?: OfOption<(typeof options)[N]> };
+
+/** As it was given. A list can stand only in the file. */
+export type Raw = string | readonly string[];
+
+/** Reads one value. where: as the user wrote it, e.g. "--ttl", "LEASEHOLD_TTL". */
+export function parse_value<N extends OptionName>(name: N, raw: Raw, where: string): NonNullable<Values[N]>;
+export function parse_value(name: OptionName, raw: Raw, where: string): OfKind[keyof OfKind] {
+  const { kind, choices = [], min_ms = 0 } = option(name);
+  if (kind === "hook") return parse_hook(raw, where);
+  if (typeof raw !== "string") throw new ConfigError(`${where} is a list`, raw.join(" "), "give one value");
+  if (raw.includes("\0")) throw new ConfigError(`${where} holds a NUL character`, "", "leave it out");
+  if (raw.trim() === "") throw new ConfigError(`${where} is empty`, raw, "give a value, or leave it out");
+  switch (kind) {
+    case "lock":
+      return parse_lock_url(raw, where);
+    case "signal":
+      return parse_signal(raw, where);
+    case "duration": {
+      const duration_ms = parse_duration(raw, where);
+      if (duration_ms >= min_ms) return duration_ms;
+      throw new ConfigError(
+        `${where} is ${quoted(raw)}, which is too short`,
+        raw,
+        `give ${min_ms}ms or more`,
+      );
+    }
+    case "choice": {
+      if (choices.includes(raw)) return raw;
+      const near = nearest(raw, choices);
+      throw new ConfigError(
+        `${where} is ${quoted(raw)}, which is none of ${choices.join(", ")}`,
+        raw,
+        near ? `did you mean ${near}?` : `write e.g. ${choices[0]}`,
+      );
+    }
+    case "listen": {
+      const endpoint = parse_endpoint(/^\d+$/.test(raw) ? `127.0.0.1:${raw}` : raw, 0);
+      const wrong =
+        typeof endpoint === "string" ? endpoint : endpoint.port === 0 ? "the port is missing" : undefined;
+      if (typeof endpoint !== "string" && wrong === undefined) return endpoint;
+      throw new ConfigError(`${where} is ${quoted(raw)}: ${wrong}`, raw, "write e.g. 8080 or 0.0.0.0:8080");
+    }
+    case "name":
+    case "address": {
+      if (/^[\x21-\x7e]{1,255}$/.test(raw)) return raw;
+      const remedy = "use 1 to 255 letters, digits and signs of ASCII";
+      throw new ConfigError(
+        `${where} is ${quoted(raw)}, with a blank or foreign character or too long`,
+        raw,
+        remedy,
+      );
+    }
+    case "file":
+    case "secret":
+      return raw;
+  }
+}
+
+function parse_hook(raw: Raw, where: string): Hook {
+  const command = typeof raw === "string" ? ["/bin/sh", "-c", raw] : raw;
+  const [program = ""] = command;
+  if (program === "" || (typeof raw === "string" && raw.trim() === "")) {
+    throw new ConfigError(`${where} is an empty command`, "", "give a command, or leave it out");
+  }
+  if (command.some((part) => part.includes("\0"))) {
+    throw new ConfigError(`${where} holds a NUL character`, "", "leave it out");
+  }
+  return command;
+}

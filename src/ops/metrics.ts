@@ -1,0 +1,51 @@
+import type { Status } from "./status.ts";
+
+type Metric = { name: string; type: "gauge" | "counter"; help: string; value: number | null };
+
+/** Prometheus' text format. A metric without a value is left out: a missing deadline is not the deadline 0. */
+export function metrics(status: Status): string {
+  const { node, version, proofs, deadline_in_ms } = status;
+  const seconds = (duration_ms: number | null): number | null =>
+    duration_ms === null ? null : duration_ms / 1000;
+  const info = `leasehold_info{node="${label(node)}",version="${label(version)}",state="${label(status.state)}"} 1`;
+  const all: Metric[] = [
+    gauge("leasehold_leading", "1 while this contender holds the lock", status.leading ? 1 : 0),
+    gauge("leasehold_ready", "1 while it holds the lock and the app runs", status.ready ? 1 : 0),
+    gauge(
+      "leasehold_deadline_seconds",
+      "until the guard kills the app, negative afterwards",
+      seconds(deadline_in_ms),
+    ),
+    gauge("leasehold_proof_seconds", "how long the last proof of the lock took", seconds(proofs.last_ms)),
+    gauge("leasehold_fencing_token", "of this tenure; beyond 2^53 not exact", token(status.token)),
+    counter("leasehold_proofs_total", "proofs of the lock that worked", proofs.ok),
+    counter("leasehold_proofs_failed_total", "proofs of the lock without an answer", proofs.failed),
+    counter("leasehold_losses_total", "leases or volumes lost while the app ran", status.losses),
+    counter("leasehold_app_starts_total", "starts of the app", status.app.starts),
+    counter("leasehold_hooks_total", "hooks that worked", status.hooks.ok),
+    counter("leasehold_hooks_failed_total", "hooks that failed", status.hooks.failed),
+    counter("leasehold_log_lines_dropped_total", "log lines that nobody read in time", status.log.dropped),
+  ];
+  const lines = all.flatMap(({ name, type, help, value }) =>
+    value === null ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`],
+  );
+  return ["# HELP leasehold_info who this is", "# TYPE leasehold_info gauge", info, ...lines, ""].join("\n");
+}
+
+export const metrics_type = "text/plain; version=0.0.4; charset=utf-8";
+
+function gauge(name: string, help: string, value: number | null): Metric {
+  return { name, type: "gauge", help, value };
+}
+
+function counter(name: string, help: string, value: number): Metric {
+  return { name, type: "counter", help, value };
+}
+
+function token(text: string | null): number | null {
+  return text === null || text === "" ? null : Number(text);
+}
+
+function label(text: string): string {
+  return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
+}

@@ -1,0 +1,46 @@
+/** What HTTP, `--termination-log` and the log tell of a contender. Nothing in it is secret. */
+export type Status = {
+  /** The state machine's: starting, contending, preparing, running, stopping, draining, releasing, standby, exit. */
+  state: string;
+  /** When it came into this state, for people (ISO 8601). */
+  since: string;
+  /** The sentence of the last transition. */
+  because: string;
+  version: string;
+  node: string;
+  instance: string;
+  /** --advertise. */
+  address: string | null;
+  /** The lock, without credentials. */
+  lock: string;
+  /** We hold the lock. */
+  leading: boolean;
+  /** We hold the lock, and the app runs. */
+  ready: boolean;
+  /** Who holds the lock, as last heard; ourselves included. null: nobody, or not known. */
+  holder: Leader | null;
+  /** Our tenure's fencing token, decimal. null: we don't hold the lock. */
+  token: string | null;
+  /** Until the guard kills the app; negative when that instant has passed. null: no deadline is set. */
+  deadline_in_ms: number | null;
+  proofs: {
+    ok: number;
+    /** Attempts without an answer. */
+    failed: number;
+    /** How long the last one that worked took. null: none yet. */
+    last_ms: number | null;
+  };
+  app: { starts: number; pid: number | null };
+  losses: number;
+  hooks: { ok: number; failed: number };
+  log: { dropped: number };
+  /** The latest last; the supervisor bounds them. */
+  history: readonly { at: string; because: string }[];
+};
+
+export type Leader = { node: string; instance: string; address: string | null };
+
+/** Whoever knows it: the supervisor. Each call gives what holds now. */
+export interface StatusSource {
+  status(): Status;
+}

@@ -1,0 +1,24 @@
+import type { Status } from "../../src/ops/status.ts";
+
+/** A contender that holds the lock, and whose app runs. */
+export const a_status: Status = {
+  state: "running",
+  since: "2026-01-02T03:04:05.678Z",
+  because: "the app runs",
+  version: "1.2.3",
+  node: 'a"\\\n',
+  instance: "1234",
+  address: "10.0.0.1:3306",
+  lock: "zk://h:2181/a",
+  leading: true,
+  ready: true,
+  holder: { node: "a", instance: "1234", address: "10.0.0.1:3306" },
+  token: "7",
+  deadline_in_ms: 21_500,
+  proofs: { ok: 10, failed: 1, last_ms: 4 },
+  app: { starts: 1, pid: 42 },
+  losses: 0,
+  hooks: { ok: 2, failed: 0 },
+  log: { dropped: 0 },
+  history: [{ at: "2026-01-02T03:04:05.678Z", because: "the app runs" }],
+};
