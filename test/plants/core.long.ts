@@ -10,7 +10,7 @@ import { core_plants } from "./core.ts";
 import { planted } from "./planted.ts";
 
 /** So many seeds may pass before it is found. */
-const seeds = 3000;
+const seeds = 10_000;
 
 for (const plant of core_plants) {
   test(plant.what, (t) => {

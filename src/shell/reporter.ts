@@ -1,0 +1,117 @@
+import pkg from "../../package.json" with { type: "json" };
+import type { Config } from "../config/load.ts";
+import type { Event } from "../core/event.ts";
+import type { State, Tenure } from "../core/state.ts";
+import { deadline } from "../core/tenure.ts";
+import { ms_between, type Time } from "../core/time.ts";
+import type { Log } from "../ops/log.ts";
+import type { Leader, Status, StatusSource } from "../ops/status.ts";
+import type { Entry, Supervisor } from "./supervisor.ts";
+
+type ReporterOptions = { config: Config; instance: string; lock_url: string; time: Time; log: Log };
+
+/** What people and probes get to see of the supervisor: the log, the status, the counters. */
+export class Reporter implements StatusSource {
+  readonly #options: ReporterOptions;
+  readonly #counts = { ok: 0, failed: 0, starts: 0, losses: 0, hooks_ok: 0, hooks_failed: 0 };
+  #last_proof_ms: number | null = null;
+  #holder: Leader | null = null;
+  #last_tenure: Tenure | null = null;
+  supervisor: Supervisor | undefined;
+
+  constructor(options: ReporterOptions) {
+    this.#options = options;
+  }
+
+  get lock_url(): string {
+    return this.#options.lock_url;
+  }
+  /** The last one, also when it is over. */
+  get tenure(): Tenure | null {
+    return this.#last_tenure;
+  }
+
+  entry({ because, state }: Entry): void {
+    const { log } = this.#options;
+    const token = this.#last_tenure ? String(this.#last_tenure.token) : null;
+    log.info(because, token === null ? { state } : { state, token });
+  }
+
+  stepped(before: State, event: Event, after: State): void {
+    const { config, instance, time } = this.#options;
+    const counts = this.#counts;
+    if ("tenure" in after) this.#last_tenure = after.tenure;
+    switch (event.type) {
+      case "proved": {
+        counts.ok++;
+        const asked_ns = "tenure" in before ? before.tenure.asked_ns : null;
+        if (asked_ns !== null) this.#last_proof_ms = ms_between(asked_ns, time.now_ns());
+        break;
+      }
+      case "unproved":
+        counts.failed++;
+        break;
+      case "started":
+        counts.starts++;
+        break;
+      case "hook-done":
+        if (event.failure === null) counts.hooks_ok++;
+        else counts.hooks_failed++;
+        break;
+      case "taken":
+        this.#holder = { node: config.node, instance, address: config.advertise };
+        break;
+      case "busy": {
+        const { holder } = event;
+        this.#holder = holder && { node: holder.holder, instance: holder.instance, address: holder.address };
+        break;
+      }
+      case "released":
+        this.#holder = null;
+        break;
+      default:
+        break;
+    }
+    const losing = after.at === "stopping" && after.ending.why === "lease-lost";
+    if (losing && before.at === "running") counts.losses++;
+  }
+
+  status(): Status {
+    const { config, instance, lock_url, time, log } = this.#options;
+    const { supervisor } = this;
+    const state: State = supervisor?.state ?? { at: "starting" };
+    const tenure = "tenure" in state ? state.tenure : null;
+    const counts = this.#counts;
+    const now_ns = time.now_ns();
+    const iso = (at_ns: bigint): string => new Date(Date.now() - ms_between(at_ns, now_ns)).toISOString();
+    const history = supervisor?.history ?? [];
+    return {
+      state: state.at,
+      since: iso(supervisor?.since_ns ?? now_ns),
+      because: history.at(-1)?.because ?? "",
+      version: pkg.version,
+      node: config.node,
+      instance,
+      address: config.advertise,
+      lock: lock_url,
+      leading: tenure !== null && tenure.ours,
+      ready: state.at === "running" && state.pid !== null,
+      holder: this.#holder,
+      token: tenure ? String(tenure.token) : null,
+      deadline_in_ms: tenure ? Math.round(ms_between(now_ns, deadline(config, tenure))) : null,
+      proofs: { ok: counts.ok, failed: counts.failed, last_ms: this.#last_proof_ms },
+      app: { starts: counts.starts, pid: state.at === "running" ? state.pid : null },
+      losses: counts.losses,
+      hooks: { ok: counts.hooks_ok, failed: counts.hooks_failed },
+      log: { dropped: log.dropped },
+      history: history.map(({ at_ns, because }) => ({ at: iso(at_ns), because })),
+    };
+  }
+
+  async listen(): Promise<void> {
+    const { listen } = this.#options.config;
+    if (listen === null) return;
+    const http = await import("../ops/http.ts");
+    await http.listen(listen, this, (sentence) => this.#options.log.warn(sentence));
+  }
+}

@@ -1,0 +1,71 @@
+// The named faults. Each is one of what happens to a contender, its machine, its network or its lock service.
+
+import type { Cluster, Machine } from "./cluster.ts";
+
+/** What only the lock service's model can do; absent: it has no such fault. */
+export type ServiceFaults = Partial<Record<ServiceFault, (for_ms: number) => void>>;
+export type ServiceFault =
+  | "service-down"
+  | "leader-change"
+  | "member-cut-off"
+  | "delayed-requests"
+  | "stale-leader"
+  | "member-stalls";
+
+type Fault = (cluster: Cluster, for_ms: number) => void;
+
+const somebody = (cluster: Cluster): Machine => cluster.world.random.pick(cluster.machines);
+/** Mostly the one that runs the app: it has most to lose. */
+const holder = (cluster: Cluster): Machine =>
+  (cluster.world.random.chance(0.8) ? cluster.machines.find(({ guard }) => guard.alive) : undefined) ??
+  somebody(cluster);
+
+export const faults: Record<string, Fault> = {
+  "controller-pause"(cluster, for_ms) {
+    const machine = holder(cluster);
+    const { controller } = machine;
+    cluster.note(machine, `its controller is stopped for ${Math.round(for_ms)} ms`);
+    controller.stop();
+    cluster.world.after(for_ms, () => controller.go_on());
+  },
+  "controller-crash"(cluster) {
+    const machine = holder(cluster);
+    cluster.note(machine, "its controller is killed");
+    machine.crash();
+  },
+  "guard-death"(cluster) {
+    const machine = holder(cluster);
+    cluster.note(machine, "its outer guard is killed");
+    machine.guard.half_dead();
+  },
+  partition(cluster, for_ms) {
+    const machine = holder(cluster);
+    cluster.note(machine, `is cut off from the lock service for ${Math.round(for_ms)} ms`);
+    machine.cut = true;
+    cluster.world.after(for_ms, () => (machine.cut = false));
+  },
+  suspend(cluster, for_ms) {
+    const machine = holder(cluster);
+    if (machine.frozen || machine.off) return;
+    cluster.note(machine, `the machine is frozen for ${Math.round(for_ms)} ms`);
+    machine.frozen = true;
+    machine.clock.stop();
+    machine.controller.stop();
+    cluster.world.after(for_ms, () => {
+      machine.frozen = false;
+      machine.thawed_ns = machine.clock.now_ns();
+      machine.clock.go_on();
+      machine.controller.go_on();
+    });
+  },
+  "stop-request"(cluster) {
+    const machine = holder(cluster);
+    cluster.note(machine, "gets SIGTERM");
+    machine.controller.run(() => machine.supervisor?.push({ type: "stop", signal: 15 }));
+  },
+  "machine-lost"(cluster) {
+    const machine = holder(cluster);
+    cluster.note(machine, "loses its power");
+    machine.power_off();
+  },
+};

@@ -1,0 +1,156 @@
+import { derive } from "../../src/core/timing.ts";
+import type { Rules } from "../../src/core/state.ts";
+import { Cluster, type ModelBackend, type Plans, Violation } from "./cluster.ts";
+import { etcd_backend } from "./etcd-model.ts";
+import { faults, type ServiceFault, type ServiceFaults } from "./faults.ts";
+import { memory_backend } from "./memory-model.ts";
+import { World } from "./world.ts";
+
+export const lock_models = ["memory", "etcd"] as const;
+export type LockModel = (typeof lock_models)[number];
+export type Result = { violation: string | null; starts: number; log: string[] };
+
+/** Faults in the first part, none in the second: then somebody has to run, and go on running. */
+const faulty_ms = 120_000;
+const settle_ms = 90_000;
+
+/** One run of a cluster, wholly decided by its seed. */
+export async function simulate(seed: number, model: LockModel): Promise<Result> {
+  const world = new World(seed);
+  const { random } = world;
+  // Short faults only: 30 % of the lease, one at a time, after which nobody may have been killed.
+  const gentle = random.chance(0.25);
+  // What docs/safety.md says that it takes a fence hook for happens only where there is one.
+  const fenced = random.chance(0.5);
+  const rules = make_rules(world, gentle, fenced);
+  const backend = backends[model](world, rules.timing.attempt_ms);
+  const cluster = new Cluster(
+    world,
+    2 + random.integer(2),
+    rules,
+    backend,
+    make_plans(world, gentle, fenced),
+  );
+  const stalls = { quiet_since_ms: 0 };
+
+  cluster.machines.forEach((machine) => world.after(random.between(0, 2000), () => machine.boot()));
+  if (gentle) plan_gentle(cluster, backend.faults);
+  else plan_faults(cluster, backend, fenced);
+  try {
+    await world.run(faulty_ms, () => cluster.check());
+    cluster.note(null, "no more faults");
+    stalls.quiet_since_ms = faulty_ms;
+    await world.run(faulty_ms + settle_ms, () => cluster.check());
+    if (!cluster.machines.some((machine) => machine.runs))
+      throw new Violation("nobody runs, although nothing is wrong any more");
+    const losses = cluster.machines.reduce((sum, machine) => sum + machine.losses, 0);
+    if (gentle && losses > 0)
+      throw new Violation("a healthy app was killed by a fault shorter than the budget");
+    return { violation: null, starts: cluster.starts, log: cluster.log };
+  } catch (error) {
+    const violation =
+      error instanceof Violation ? error.message : String(error instanceof Error ? error.stack : error);
+    return { violation, starts: cluster.starts, log: cluster.log };
+  }
+}
+
+const backends = { memory: memory_backend, etcd: etcd_backend };
+
+function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules {
+  const ttl_ms = random.pick([10_000, 15_000, 30_000]);
+  const loss_grace_ms = random.pick([0, ttl_ms / 10, Math.min(ttl_ms / 5, 5000)]);
+  const drains = random.chance(0.3);
+  return {
+    timing: {
+      ttl_ms,
+      loss_grace_ms,
+      drain_ms: drains ? 1000 : 0,
+      margin_ms: Math.max(500, ttl_ms / 20),
+      ...derive(ttl_ms),
+      stop_timeout_ms: random.pick([2000, 20_000]),
+    },
+    stop_signal: 15,
+    when_busy: "wait",
+    wait_timeout_ms: null,
+    on_loss: random.pick(["exit", "standby"]),
+    hooks: {
+      fence: fenced,
+      pre_start: random.chance(0.3),
+      post_stop: !gentle && random.chance(0.3),
+      lost: random.chance(0.3),
+    },
+    drains,
+    boot_id: "",
+  };
+}
+
+function make_plans({ random }: World, gentle: boolean, fenced: boolean): Plans {
+  const fails = gentle ? 0 : 0.1;
+  return {
+    app: () => ({
+      stop_ms: random.pick([5, 500, 5000, Infinity]),
+      life_ms: !gentle && random.chance(0.1) ? random.between(0, 30_000) : Infinity,
+      undead_ms: !gentle && fenced && random.chance(0.1) ? random.between(0, 60_000) : 0,
+    }),
+    hook: () => ({
+      takes_ms: random.between(0, 1000),
+      failure: random.chance(fails) ? "the hook failed" : null,
+    }),
+    drain: () => ({
+      takes_ms: random.between(0, 800),
+      failure: random.chance(fails) ? "the drain failed" : null,
+    }),
+  };
+}
+
+const cut = faults["partition"] as (cluster: Cluster, for_ms: number) => void;
+const needs_fence = ["suspend", "key-deleted"];
+
+function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): void {
+  const { world } = cluster;
+  const { random } = world;
+  const names = [...Object.keys(faults), ...Object.keys(backend.faults), "key-deleted"];
+  const allowed = names.filter((name) => random.chance(0.6) && (fenced || !needs_fence.includes(name)));
+  if (allowed.length === 0) return;
+  for (let at_ms = random.between(5000, 20_000); at_ms < faulty_ms; at_ms += random.between(500, 25_000)) {
+    const name = random.pick(allowed);
+    const for_ms = random.pick([50, 500, 3000, 12_000, 40_000]) * random.between(0.5, 1.5);
+    const most_ms = Math.min(for_ms, faulty_ms - at_ms);
+    world.after(at_ms, () => {
+      const fault = faults[name];
+      const service = backend.faults[name as ServiceFault];
+      if (fault) fault(cluster, most_ms);
+      else if (service) {
+        cluster.note(null, `${name} for ${Math.round(most_ms)} ms`);
+        service(most_ms);
+        // What is late hurts most when nothing can be sent after it.
+        if (name === "delayed-requests" && random.chance(0.7))
+          world.after(random.between(0.3, 1) * most_ms, () =>
+            cut(cluster, 1.5 * cluster.rules.timing.ttl_ms),
+          );
+      } else {
+        cluster.note(null, "an operator deletes the key");
+        backend.delete();
+      }
+    });
+  }
+}
+
+function plan_gentle(cluster: Cluster, service: ServiceFaults): void {
+  const { world, rules } = cluster;
+  const { random } = world;
+  const for_ms = rules.timing.ttl_ms * 0.3;
+  const harmless = ["partition", "controller-pause", ...(service["service-down"] ? ["service-down"] : [])];
+  for (
+    let at_ms = 15_000;
+    at_ms + for_ms < faulty_ms;
+    at_ms += for_ms + random.between(1, 2) * rules.timing.ttl_ms
+  ) {
+    const name = random.pick(harmless);
+    world.after(at_ms, () => {
+      const fault = faults[name];
+      if (fault) fault(cluster, for_ms);
+      else service["service-down"]?.(for_ms);
+    });
+  }
+}
