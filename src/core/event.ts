@@ -8,7 +8,13 @@ export type Event =
   /** The time that wake_at() asked for has come; or any other moment. */
   | { type: "tick" }
   // ---- the lock ----
-  | { type: "taken"; token: bigint; proof: Proof; previous: LockRecord | null }
+  | {
+      type: "taken";
+      token: bigint;
+      proof: Proof;
+      previous: LockRecord | null;
+      previous_seen_ns: bigint | null;
+    }
   | { type: "busy"; holder: LockRecord | null }
   /** The lock may be free. */
   | { type: "free" }

@@ -1,5 +1,5 @@
 // The lock is ours, the app isn't started: first the guard's word, then the fence hook if the last tenure didn't end clean, then
-// pre-start. The record beside the lock becomes ours in between: whoever dies before that leaves the earlier one to be fenced.
+// pre-start. Where nothing fences, the lease of a holder that may not know yet of its loss is waited out. The record beside the lock becomes ours in between: whoever dies before that leaves the earlier one to be fenced.
 
 import type { Step } from "./effect.ts";
 import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
@@ -7,7 +7,8 @@ import { reason } from "./exit.ts";
 import { after_app } from "./after.ts";
 import type { Ending, Preparing } from "./state.ts";
 import { deadline, hear, renew } from "./tenure.ts";
-import { ms_to_ns } from "./time.ts";
+import { ms_between, ms_to_ns } from "./time.ts";
+import { ms } from "./timing.ts";
 
 export const preparing: Handlers<Preparing> = {
   "deadline-set": (state, event, context) =>
@@ -46,6 +47,10 @@ export const preparing: Handlers<Preparing> = {
   tick(state, _, { rules, now_ns }) {
     if (now_ns >= deadline(rules, state.tenure)) return end(state, ran_out(state), { rules, now_ns });
     const { tenure, effects } = renew(state.tenure, now_ns);
+    if (state.step === "outwaiting" && now_ns >= (tenure.previous_until_ns ?? 0n)) {
+      const { effects: more, ...rest } = go_on({ ...state, tenure }, { rules, now_ns });
+      return { ...rest, effects: [...effects, ...more] };
+    }
     if (state.mark_at_ns === null || now_ns < state.mark_at_ns)
       return next({ ...state, tenure }, effects, null);
     return next(
@@ -92,6 +97,13 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
     const effect = { do: "hook", hook: "fence", tenure: id, previous, same_boot, because } as const;
     return next({ ...state, step: "fence" }, [effect], because);
   }
+  const left_ms = tenure.previous_until_ns === null ? 0 : ms_between(now_ns, tenure.previous_until_ns);
+  if (!tenure.marked && state.step === "opening" && left_ms > 0)
+    return next(
+      { ...state, step: "outwaiting" },
+      [],
+      `${previous?.holder} may not know that it has lost the lock: waiting ${ms(left_ms)}, the rest of its lease`,
+    );
   if (!tenure.marked)
     return next({ ...state, step: "marking", mark_at_ns: null }, [{ do: "mark", tenure: id }], null);
   if (rules.hooks.pre_start && state.step !== "pre-start") {
@@ -107,7 +119,8 @@ function ran_out({ tenure }: Preparing): Ending {
 
 /** A hook may be running: it dies with the tenure, and is waited for. */
 function end(state: Preparing, ending: Ending, context: Context): Step {
-  if (state.step === "opening" || state.step === "marking") return ended_hook(state, ending, context);
+  if (state.step === "opening" || state.step === "outwaiting" || state.step === "marking")
+    return ended_hook(state, ending, context);
   const tenure = { ...state.tenure, open: false };
   return next(
     { at: "stopping", tenure, ending, awaited: "hook", end: null, kill_at_ns: null, undead: null },

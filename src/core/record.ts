@@ -16,6 +16,8 @@ export type LockRecord = {
   address: string | null;
   state: "running" | "clean" | "unclean";
   volume_id: string | null;
+  /** How long a proof of it counts at most. */
+  ttl_ms: number;
   /** For people; never compared. */
   since: string;
 };

@@ -24,6 +24,8 @@ export type Tenure = {
   /** The fencing token. */
   token: bigint;
   previous: LockRecord | null;
+  /** Until then the last holder's app may live, if nobody deals with it: its lease may have been taken from it. null: it doesn't. */
+  previous_until_ns: bigint | null;
   /** The proof that reaches furthest. */
   proof: Proof;
   /** When the renewal under way was asked for; null: none is. */
@@ -93,13 +95,13 @@ export type Contending = {
   quit: number | null;
 };
 /**
- * opening: the guard's word for the first deadline is waited for, because hooks run only under a live one. marking: the record
- * is being made ours.
+ * opening: the guard's word for the first deadline is waited for, because hooks run only under a live one. outwaiting: without
+ * a fence hook, the rest of the lease that the last holder may still count on. marking: the record is being made ours.
  */
 export type Preparing = {
   at: "preparing";
   tenure: Tenure;
-  step: "opening" | "fence" | "marking" | "pre-start";
+  step: "opening" | "fence" | "outwaiting" | "marking" | "pre-start";
   /** When the record is to be written again, after a failure; null: it isn't. */
   mark_at_ns: bigint | null;
 };

@@ -59,7 +59,12 @@ export function wake_at(rules: Rules, state: State): bigint | null {
     case "contending":
       return earliest(state.retry_at_ns, state.step === "taking" ? null : state.give_up_ns);
     case "preparing":
-      return earliest(renewal(state), deadline(rules, state.tenure), state.mark_at_ns);
+      return earliest(
+        renewal(state),
+        deadline(rules, state.tenure),
+        state.mark_at_ns,
+        state.step === "outwaiting" ? state.tenure.previous_until_ns : null,
+      );
     case "running":
       return earliest(
         renewal(state),

@@ -3,7 +3,6 @@
 import type { Effect } from "./effect.ts";
 import type { Event } from "./event.ts";
 import { deadline_of, end_of, type Proof } from "./lease.ts";
-import type { LockRecord } from "./record.ts";
 import type { Rules, Tenure } from "./state.ts";
 import { ms_to_ns } from "./time.ts";
 
@@ -15,13 +14,17 @@ function within(rules: Rules, { t0_ns, bound_ms }: Proof): Proof {
 export function open_tenure(
   rules: Rules,
   id: bigint,
-  { token, proof: granted, previous }: { token: bigint; proof: Proof; previous: LockRecord | null },
+  { token, proof: granted, previous, previous_seen_ns }: Extract<Event, { type: "taken" }>,
 ): { tenure: Tenure; effects: Effect[] } {
   const proof = within(rules, granted);
   const tenure: Tenure = {
     id,
     token,
     previous,
+    previous_until_ns:
+      previous?.state === "running" && previous_seen_ns !== null
+        ? previous_seen_ns + ms_to_ns(previous.ttl_ms)
+        : null,
     proof,
     asked_ns: null,
     renew_at_ns: proof.t0_ns + ms_to_ns(rules.timing.renew_ms),

@@ -19,7 +19,7 @@ export interface Lock {
    */
   take(): Promise<Taken | Busy>;
 
-  /** The last holder needs no fencing any more: writes our record (running), if the lock is ours. May be called again. */
+  /** The last holder needs no fencing any more: writes our record (running). LockUnknown: it may not be ours. May be called again. */
   mark(): Promise<void>;
 
   /**
@@ -52,8 +52,18 @@ export interface Lock {
 
 export type ReleaseState = "clean" | "unclean" | "as-found";
 
-/** token: the fencing token, which grows with every tenure of this lock, 64 bits. previous: the record that was found. */
-export type Taken = { kind: "taken"; token: bigint; proof: Proof; previous: LockRecord | null };
+/**
+ * token: the fencing token, which grows with every tenure of this lock, 64 bits. previous: the record that was found.
+ * previous_seen_ns: no proof of that holder's was asked for after this instant. null: there was none, or it was this instance,
+ * which takes a lock only when its app is dead.
+ */
+export type Taken = {
+  kind: "taken";
+  token: bigint;
+  proof: Proof;
+  previous: LockRecord | null;
+  previous_seen_ns: bigint | null;
+};
 export type Busy = { kind: "busy"; holder: LockRecord | null };
 export type Proved = { kind: "proved"; proof: Proof };
 /** Certainly not ours any more. because: one sentence for the log. */

@@ -1,5 +1,5 @@
 import { LockUnknown } from "../errors.ts";
-import { ms_to_ns, type Time } from "../core/time.ts";
+import { ms_between, ms_to_ns, type Time } from "../core/time.ts";
 import { type LockRecord, record_format } from "../core/record.ts";
 import type {
   Busy,
@@ -12,6 +12,7 @@ import type {
   ReleaseState,
   Taken,
 } from "./lock.ts";
+import { contender_of } from "./records.ts";
 
 /**
  * A lock service in this process: the port's simplest truthful implementation, for tests and the simulator. Its leases
@@ -24,6 +25,8 @@ export class MemoryService {
   #held: { instance: string; token: bigint; end_ns: bigint; by: LockRecord } | null = null;
   #tokens = 0n;
   #found: LockRecord | null = null;
+  #found_ns = 0n;
+  #renewed_ns = 0n;
   record: LockRecord | null = null;
 
   constructor(time: Time) {
@@ -35,27 +38,41 @@ export class MemoryService {
     return this.#held;
   }
 
-  take(record: LockRecord, ttl_ms: number): { token: bigint; previous: LockRecord | null } | null {
+  /** previous_age_ms: how long ago the last holder's last request came. */
+  take(
+    record: LockRecord,
+    ttl_ms: number,
+  ): { token: bigint; previous: LockRecord | null; previous_age_ms: number } | null {
     const held = this.held;
     if (held && held.instance !== record.instance) return null;
     // Its own, when the answer to an earlier attempt was lost: the same tenure, and the record that was found then.
-    if (!held) this.#found = this.record;
+    if (!held) {
+      this.#found = this.record;
+      this.#found_ns = this.#renewed_ns;
+    }
     const token = held?.token ?? ++this.#tokens;
-    const end_ns = this.#time.now_ns() + ms_to_ns(ttl_ms);
+    const end_ns = this.#renew(ttl_ms);
     this.#held = { instance: record.instance, token, end_ns, by: { ...record, claim: String(token) } };
     if (this.#found === null || this.#found.state === "clean") this.mark(token, record);
     this.#time.after(ttl_ms, () => this.held);
-    return { token, previous: this.#found };
+    return {
+      token,
+      previous: this.#found,
+      previous_age_ms: ms_between(this.#found_ns, this.#time.now_ns()),
+    };
   }
   renew(token: bigint, ttl_ms: number): boolean {
     const { held } = this;
     if (held?.token !== token) return false;
-    held.end_ns = this.#time.now_ns() + ms_to_ns(ttl_ms);
+    held.end_ns = this.#renew(ttl_ms);
     this.#time.after(ttl_ms, () => this.held);
     return true;
   }
-  mark(token: bigint, record: LockRecord): void {
-    if (this.held?.token === token) this.record = { ...record, claim: String(token) };
+  /** false: it is another's. */
+  mark(token: bigint, record: LockRecord): boolean {
+    if (this.held?.token !== token) return false;
+    this.record = { ...record, claim: String(token) };
+    return true;
   }
   /** record null: it stays as it is. */
   release(token: bigint, record: LockRecord | null): void {
@@ -72,6 +89,10 @@ export class MemoryService {
     return () => this.#watchers.delete(on_free);
   }
 
+  #renew(ttl_ms: number): bigint {
+    this.#renewed_ns = this.#time.now_ns();
+    return this.#renewed_ns + ms_to_ns(ttl_ms);
+  }
   #free(): void {
     this.#held = null;
     for (const told of [...this.#watchers]) told();
@@ -95,20 +116,20 @@ export class MemoryLock implements Lock {
     this.#service = service;
     this.#options = options;
     this.#carry = carry;
-    const { holder, instance, address } = options.identity;
     this.#record = {
       format: record_format,
       ...options.identity,
       claim: "",
       state: "running",
+      ttl_ms: options.ttl_ms,
       since: String(options.time.now_ns()),
     };
-    if (options.register !== false) service.contenders.set(instance, { node: holder, instance, address });
   }
 
   async take(): Promise<Taken | Busy> {
     const t0_ns = this.#options.time.now_ns();
-    const { ttl_ms } = this.#options;
+    const { ttl_ms, identity, register } = this.#options;
+    if (register !== false) this.#service.contenders.set(identity.instance, contender_of(identity));
     // Of a tenure that is over, whose release had no answer: no token is used twice.
     const old = this.#token;
     if (old !== 0n) await this.#carry(() => this.#service.release(old, null));
@@ -118,14 +139,21 @@ export class MemoryLock implements Lock {
       holder: this.#service.record,
     }));
     if (!answer.taken) return { kind: "busy", holder: answer.holder };
-    const { token, previous } = answer.taken;
+    const { token, previous, previous_age_ms } = answer.taken;
+    const other = previous !== null && previous.instance !== this.#record.instance;
     this.#token = token;
     this.#marked = previous === null || previous.state === "clean";
     this.#unwatch();
     this.#unwatch = this.#service.watch(() => {
       if (this.#token === token && this.#service.held?.token !== token) void this.#tell_lost(token);
     });
-    return { kind: "taken", token, proof: { t0_ns, bound_ms: ttl_ms }, previous };
+    return {
+      kind: "taken",
+      token,
+      proof: { t0_ns, bound_ms: ttl_ms },
+      previous,
+      previous_seen_ns: other ? this.#options.time.now_ns() - ms_to_ns(previous_age_ms) : null,
+    };
   }
 
   async #tell_lost(token: bigint): Promise<void> {
@@ -148,20 +176,22 @@ export class MemoryLock implements Lock {
 
   async mark(): Promise<void> {
     const token = this.#token;
-    await this.#carry(() => this.#service.mark(token, this.#record));
+    if (!(await this.#carry(() => this.#service.mark(token, this.#record))))
+      throw new LockUnknown("the lock may not be ours any more", this.url, "the next proof will tell");
     this.#marked = true;
   }
 
   async release(state: ReleaseState): Promise<void> {
     const token = this.#token;
+    this.#unwatch();
     const record: LockRecord | null =
       state === "as-found" ? null : { ...this.#record, claim: String(token), state };
     await this.#carry(() => this.#service.release(token, record));
     this.#token = 0n;
-    this.#unwatch();
   }
 
   async wait(abort: AbortSignal): Promise<void> {
+    abort.throwIfAborted();
     const free = await this.#carry(() => this.#service.held === null);
     if (free) return;
     await new Promise<void>((resolve, reject) => {
@@ -171,7 +201,7 @@ export class MemoryLock implements Lock {
       });
       abort.addEventListener("abort", () => {
         unwatch();
-        reject(new LockUnknown("the wait was given up", "", "it is over"));
+        reject(abort.reason);
       });
     });
   }

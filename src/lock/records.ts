@@ -3,14 +3,25 @@
 import { type Identity, type LockRecord, record_format } from "../core/record.ts";
 import { LockNewer, LockRefused } from "../errors.ts";
 import type { Contender } from "./lock.ts";
+import type { Sighting } from "./sighting.ts";
 import { type Json, parse_json } from "./json.ts";
 
 export function record_of(
   { holder, instance, boot_id, address, volume_id }: Identity,
-  { state, token, since }: { state: LockRecord["state"]; token: bigint | null; since: string },
+  { token, ...more }: { state: LockRecord["state"]; token: bigint | null; since: string; ttl_ms: number },
 ): LockRecord {
   const claim = token === null ? "" : String(token);
-  return { format: record_format, claim, holder, instance, boot_id, address, state, volume_id, since };
+  return { format: record_format, claim, holder, instance, boot_id, address, volume_id, ...more };
+}
+
+/** When the last holder was last seen, for who takes over; null: there was none, or it was this one. */
+export function previous_seen(
+  previous: LockRecord | null,
+  { instance }: Identity,
+  sighting: Sighting,
+): bigint | null {
+  if (previous === null || previous.instance === instance) return null;
+  return sighting.last_of(/^\d+$/.test(previous.claim) ? BigInt(previous.claim) : null);
 }
 
 export function contender_of({ holder: node, instance, address }: Identity): Contender {
@@ -52,6 +63,7 @@ function nullable(value: unknown): value is string | null {
 }
 
 function is_record(value: Json): value is Json & LockRecord {
+  if (typeof value.ttl_ms !== "number" || !(value.ttl_ms >= 0)) return false;
   if (!strings(value, ["claim", "holder", "instance", "boot_id", "state", "since"])) return false;
   return (
     ["running", "clean", "unclean"].includes(value.state) && [value.address, value.volume_id].every(nullable)
@@ -59,6 +71,6 @@ function is_record(value: Json): value is Json & LockRecord {
 }
 
 function pick(record: LockRecord): LockRecord {
-  const { format, claim, holder, instance, boot_id, address, state, volume_id, since } = record;
-  return { format, claim, holder, instance, boot_id, address, state, volume_id, since };
+  const { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since } = record;
+  return { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since };
 }

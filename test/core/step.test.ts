@@ -39,6 +39,7 @@ const record: LockRecord = {
   address: null,
   state: "clean",
   volume_id: null,
+  ttl_ms: 30_000,
   since: "yesterday",
 };
 
@@ -76,6 +77,7 @@ const taken = (t0_ns = 0n, previous: LockRecord | null = null): Event => ({
   token: 7n,
   proof: { t0_ns, bound_ms: 30_000 },
   previous,
+  previous_seen_ns: null,
 });
 
 function running(changes: Partial<Rules> = {}) {
@@ -163,6 +165,34 @@ test("the last tenure didn't end clean: the fence hook comes first, and its fail
   ]);
   one.tell({ type: "released", tenure: 1n });
   assert.equal(one.state.at === "exited" && one.state.code, 83);
+});
+
+test("nothing fences, and the last holder's end is not known: the rest of its lease is waited out", () => {
+  const unknown: Event = {
+    ...taken(0n, { ...record, state: "running", ttl_ms: 10_000 }),
+    previous_seen_ns: -4n * s,
+  } as Event;
+  const one = contender();
+  one.tell({ type: "begin" }, unknown);
+  assert.deepEqual(one.tell({ type: "deadline-set", tenure: 1n }), []);
+  assert.match(one.because ?? "", /other may not know that it has lost the lock: waiting 6 s/);
+  assert.deepEqual(one.at(5n * s).tell({ type: "tick" }), [{ do: "prove", tenure: 1n }]);
+  assert.equal(one.wake(), 6n * s);
+  assert.deepEqual(names(one.at(6n * s).tell({ type: "tick" })), ["mark"]);
+  assert.deepEqual(names(one.tell({ type: "marked", tenure: 1n })), ["start"]);
+});
+
+test("it is not waited for when the fence hook deals with it, or when its app is known to be dead", () => {
+  const seen = { previous_seen_ns: 0n };
+  const fencing = contender({ hooks: { ...rules.hooks, fence: true } });
+  fencing.tell({ type: "begin" }, { ...taken(0n, { ...record, state: "running" }), ...seen } as Event);
+  assert.deepEqual(names(fencing.tell({ type: "deadline-set", tenure: 1n })), ["hook"]);
+  const unclean = contender();
+  unclean.tell({ type: "begin" }, { ...taken(0n, { ...record, state: "unclean" }), ...seen } as Event);
+  assert.deepEqual(names(unclean.tell({ type: "deadline-set", tenure: 1n })), ["mark"]);
+  const own = contender();
+  own.tell({ type: "begin" }, taken(0n, { ...record, state: "running" }));
+  assert.deepEqual(names(own.tell({ type: "deadline-set", tenure: 1n })), ["mark"]);
 });
 
 test("the pre-start hook comes last before the app, and its failure is 84", () => {
@@ -285,7 +315,7 @@ test("a release without an answer is tried again until the lease has ended by it
 
 test("a granted lease that is too short for its parts is given back, with the numbers; 78", () => {
   const one = contender();
-  const short: Event = { type: "taken", token: 1n, proof: { t0_ns: 0n, bound_ms: 8000 }, previous: null };
+  const short: Event = { ...taken(), proof: { t0_ns: 0n, bound_ms: 8000 } } as Event;
   assert.deepEqual(names(one.tell({ type: "begin" }, short)), ["take", "release"]);
   one.tell({ type: "released", tenure: 1n });
   assert.ok(one.state.at === "exited" && one.state.code === 78);
@@ -309,6 +339,7 @@ const event = fc.oneof(
     token: fc.bigInt(1n, 99n),
     proof,
     previous: fc.option(fc.constant({ ...record, state: "running" })),
+    previous_seen_ns: fc.option(fc.bigInt(-40n * s, 40n * s)),
   }),
   fc.record({ type: fc.constant("busy"), holder: fc.option(fc.constant(record)) }),
   ...["unknown", "refused"].map((type) => fc.constant({ type, because: "because" })),

@@ -19,13 +19,18 @@ export type Backend = {
   open(path: string, options: LockOptions): Lock;
   /** What the release program does, with a release_record(). */
   release(record_json: string): Promise<void>;
-  /** By the operator: the lock is deleted; is overwritten by foreign data; the record is replaced by this text. */
+  /** By the operator: the lock is deleted. */
   delete_lock(path: string): Promise<void>;
-  overwrite_lock(path: string, text: string): Promise<void>;
-  write_record(path: string, text: string): Promise<void>;
+  /** By the operator, where others can write: the lock is overwritten by foreign data; the record is replaced by this text. */
+  foreign?: {
+    overwrite_lock(path: string, text: string): Promise<void>;
+    write_record(path: string, text: string): Promise<void>;
+  };
   /** All servers stop answering (SIGSTOP), and go on. */
   stop(): void;
   resume(): void;
+  /** The service itself tells of the last proof, whether it was watched or not. */
+  knows_all?: true;
 };
 
 /** Starts the servers, once for the whole suite; null: a tool is missing, and the test is skipped. */
@@ -87,7 +92,8 @@ export const take_over = (lock: Lock): Promise<Taken> =>
 /** An abort that comes by itself, so that no wait() is without an end. */
 const bounded = (): AbortSignal => AbortSignal.timeout(30_000);
 
-export function contract(name: string, make: Make): void {
+/** others: somebody else can write there, too. */
+export function contract(name: string, make: Make, others = true): void {
   let backend: Promise<Backend | null> | undefined;
   const case_of = (
     what: string,
@@ -112,7 +118,8 @@ export function contract(name: string, make: Make): void {
     releasing(with_holder);
     marking(with_holder);
     watching(case_of, with_holder);
-    refusing(case_of);
+    sighting(case_of, with_holder);
+    if (others) refusing(case_of);
     silence(case_of, with_holder);
   });
 }
@@ -356,13 +363,16 @@ function marking(with_holder: WithHolder): void {
     assert.equal((await taken(b.lock)).previous?.state, "clean");
   });
 
-  with_holder("mark() by one who has lost it changes nothing", async ({ a, b, backend, path }) => {
-    await backend.delete_lock(path);
-    await taken(b.lock);
-    await b.lock.mark();
-    await a.lock.mark().catch((error: unknown) => assert.ok(error instanceof LockUnknown));
-    assert.equal((await b.lock.look()).record?.instance, b.instance);
-  });
+  with_holder(
+    "mark() by one who has lost it is refused, and changes nothing",
+    async ({ a, b, backend, path }) => {
+      await backend.delete_lock(path);
+      await taken(b.lock);
+      await b.lock.mark();
+      await assert.rejects(a.lock.mark(), LockUnknown);
+      assert.equal((await b.lock.look()).record?.instance, b.instance);
+    },
+  );
 }
 
 function watching(case_of: Case, with_holder: WithHolder): void {
@@ -389,6 +399,54 @@ function watching(case_of: Case, with_holder: WithHolder): void {
   });
 }
 
+function sighting(case_of: Case, with_holder: WithHolder): void {
+  with_holder("who watched the last holder to its end knows when it was last seen", async ({ a, b }) => {
+    await b.lock.take();
+    const waited = b.lock.wait(bounded());
+    await a.lock.prove();
+    const last = await a.lock.prove();
+    assert.ok(last.kind === "proved");
+    await a.lock.close();
+    await waited;
+    const { previous, previous_seen_ns } = await take_over(b.lock);
+    assert.equal(previous?.instance, a.instance);
+    assert.ok(previous.ttl_ms >= last.proof.bound_ms);
+    assert.ok(previous_seen_ns !== null && previous_seen_ns >= last.proof.t0_ns, "a proof came after that");
+    assert.ok(previous_seen_ns < end_of(last.proof), "it was only said that it is gone now");
+  });
+
+  with_holder("the operator deletes it: the same", async ({ a, b, backend, path }) => {
+    await b.lock.take();
+    const waited = b.lock.wait(bounded());
+    const last = await a.lock.prove();
+    await backend.delete_lock(path);
+    await waited;
+    const { previous_seen_ns } = await take_over(b.lock);
+    assert.ok(last.kind === "proved" && previous_seen_ns !== null && previous_seen_ns >= last.proof.t0_ns);
+  });
+
+  with_holder(
+    "who only finds it gone doesn't know: it may have been seen just now",
+    async ({ a, b, backend, path }) => {
+      await b.lock.take();
+      await a.lock.prove();
+      await backend.delete_lock(path);
+      const found_ns = real_time.now_ns();
+      const { previous_seen_ns } = await take_over(b.lock);
+      assert.ok(previous_seen_ns !== null && (backend.knows_all === true || previous_seen_ns >= found_ns));
+    },
+  );
+
+  case_of("nobody before, or this very instance: nothing is to be waited for", async (t, backend, path) => {
+    const { lock } = contender(t, backend, path);
+    const first = await taken(lock);
+    await lock.release("unclean");
+    const second = await take_over(lock);
+    assert.deepEqual([first.previous_seen_ns, second.previous_seen_ns], [null, null]);
+    assert.equal(second.previous?.state, "unclean");
+  });
+}
+
 function refusing(case_of: Case): void {
   const record = {
     holder: "n",
@@ -405,14 +463,18 @@ function refusing(case_of: Case): void {
       error instanceof LockRefused && pattern.test(error.message);
 
   case_of("a record of a newer leasehold is not touched", async (t, backend, path) => {
+    const { foreign } = backend;
+    assert.ok(foreign);
     const newer = JSON.stringify({ ...record, since: "", format: record_format + 1 });
-    await backend.write_record(path, newer);
+    await foreign.write_record(path, newer);
     await assert.rejects(contender(t, backend, path).lock.take(), refused(/newer leasehold/));
   });
 
   case_of("a record that isn't leasehold's is not touched", async (t, backend, path) => {
+    const { foreign } = backend;
+    assert.ok(foreign);
     for (const text of ["", "hello", "{}", "[1]", '{"format":1}', '{"format":"1"}', "null"]) {
-      await backend.write_record(path, text);
+      await foreign.write_record(path, text);
       await assert.rejects(
         contender(t, backend, path).lock.take(),
         refused(/not written by leasehold/),
@@ -422,7 +484,9 @@ function refusing(case_of: Case): void {
   });
 
   case_of("neither is a lock that isn't leasehold's", async (t, backend, path) => {
-    await backend.overwrite_lock(path, "hello");
+    const { foreign } = backend;
+    assert.ok(foreign);
+    await foreign.overwrite_lock(path, "hello");
     await assert.rejects(contender(t, backend, path).lock.take(), refused(/not written by leasehold/));
   });
 }

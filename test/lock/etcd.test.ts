@@ -26,8 +26,10 @@ for (const [name, members] of [
       open: (path, options) => new EtcdLock({ endpoints: etcd.endpoints, tls: false, path }, options),
       release: release_etcd,
       delete_lock: async (path) => void etcd.ctl(["del", `${path}/lock`]),
-      overwrite_lock: async (path, text) => void etcd.ctl(["put", `${path}/lock`, "--", text]),
-      write_record: async (path, text) => void etcd.ctl(["put", `${path}/record`, "--", text]),
+      foreign: {
+        overwrite_lock: async (path, text) => void etcd.ctl(["put", `${path}/lock`, "--", text]),
+        write_record: async (path, text) => void etcd.ctl(["put", `${path}/record`, "--", text]),
+      },
       stop: () => etcd.stop(),
       resume: () => etcd.resume(),
     };

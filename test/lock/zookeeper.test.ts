@@ -35,8 +35,10 @@ const make =
         operator(target(path), async (connection) => {
           await connection.multi([{ op: "delete", path: nodes_at(path).lock }]);
         }),
-      overwrite_lock: (path, text) => put(nodes_at(path).lock, text, path),
-      write_record: (path, text) => put(nodes_at(path).record, text, path),
+      foreign: {
+        overwrite_lock: (path, text) => put(nodes_at(path).lock, text, path),
+        write_record: (path, text) => put(nodes_at(path).record, text, path),
+      },
       stop: () => zookeeper.servers.forEach((server) => server.stop()),
       resume: () => zookeeper.servers.forEach((server) => server.resume()),
     };

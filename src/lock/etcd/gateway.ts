@@ -37,7 +37,9 @@ export type GatewayOptions = {
 
 /** EtcdApi over the JSON gateway that etcd 3.4 and newer serve on their client port (docs/decisions/0010). */
 export class EtcdGateway implements EtcdApi {
-  readonly #endpoints: Endpoint[];
+  readonly #target: EtcdTarget;
+  #endpoints: Endpoint[];
+  #certificates = "";
   readonly #options: GatewayOptions;
   #current = 0;
   #answered: Endpoint | undefined;
@@ -45,12 +47,29 @@ export class EtcdGateway implements EtcdApi {
   #token: string | undefined;
   #auth_is_off = false;
 
-  constructor({ endpoints, tls }: EtcdTarget, options: GatewayOptions) {
-    const { credentials = {} } = options;
-    const secure = tls ? secure_context(credentials) : null;
-    const certified = credentials.cert !== undefined;
-    this.#endpoints = endpoints.map((address) => new Endpoint(address, secure, certified));
+  constructor(target: EtcdTarget, options: GatewayOptions) {
+    this.#target = target;
     this.#options = options;
+    this.#endpoints = this.#make_endpoints();
+  }
+
+  #make_endpoints(): Endpoint[] {
+    const { credentials = {} } = this.#options;
+    const { ca, cert, key } = credentials;
+    const secure = this.#target.tls ? secure_context(credentials) : null;
+    this.#certificates = JSON.stringify([ca, cert, key]);
+    return this.#target.endpoints.map((address) => new Endpoint(address, secure, cert !== undefined));
+  }
+
+  /** Their owner may have changed the certificates: new connections are made with the new ones. */
+  #heed_credentials(): void {
+    const { ca, cert, key } = this.#options.credentials ?? {};
+    if (!this.#target.tls || this.#certificates === JSON.stringify([ca, cert, key])) return;
+    const old = this.#endpoints;
+    this.#endpoints = this.#make_endpoints();
+    for (const [index, endpoint] of this.#endpoints.entries()) endpoint.known = old[index]?.known ?? false;
+    this.#answered = undefined;
+    for (const endpoint of old) endpoint.close();
   }
 
   async grant(ttl_s: number): Promise<{ lease: bigint; ttl_s: number }> {
@@ -137,6 +156,7 @@ export class EtcdGateway implements EtcdApi {
    * would be another request, which is the caller's decision.
    */
   async #post(request: { path: string; body: string; token: string | undefined }, end_ms: number) {
+    this.#heed_credentials();
     let refused: LockRefused | undefined;
     for (let left = this.#endpoints.length; ; left--) {
       const endpoint = this.#endpoint();

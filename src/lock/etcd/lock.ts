@@ -15,7 +15,9 @@ import type { EtcdApi, KeyValue, Operation } from "./api.ts";
 import { EtcdGateway } from "./gateway.ts";
 import { type Lease, Leases, proof_of } from "./leases.ts";
 import { parse_json } from "../json.ts";
-import { contender_of, parse_contender, parse_record, record_of } from "../records.ts";
+import { contender_of, parse_contender, parse_record, previous_seen, record_of } from "../records.ts";
+import { Sighting } from "../sighting.ts";
+import { record_in } from "./record-in.ts";
 import { Registration } from "./registration.ts";
 import { give_back, type ReleaseRecord } from "./release.ts";
 import { type EtcdTarget, keys_of, url_of } from "./target.ts";
@@ -27,21 +29,11 @@ type OwnTenure = Tenure & { readonly previous: LockRecord | null; marked: boolea
 const needs_no_fence = (previous: LockRecord | null): boolean =>
   previous === null || previous.state === "clean";
 
-/**
- * The token is the lock key's create revision, which nobody knows before. What the take-over writes has it by its place: the
- * lock key's own, and the record's mod revision, which is of the same transaction.
- */
-function record_in({ key, value, create_revision, mod_revision }: KeyValue): LockRecord {
-  const record = parse_record(value, key);
-  const token = key.endsWith("/lock") ? create_revision : mod_revision;
-  return record.claim === "" ? { ...record, claim: String(token) } : record;
-}
-
 /** How often one call goes again because others changed the keys meanwhile. */
 const rounds = 3;
 
 /**
- * One key, created by compare-and-swap, on a lease. Each proof moves the key to a fresh lease (shared/lease-semantics.md says
+ * One key, created by compare-and-swap, on a lease. Each proof moves the key to a fresh lease (docs/lease-semantics.md says
  * why nothing less proves anything): the transaction compares the key's create revision, so that it is this tenure's, and
  * its mod revision, so that an earlier one of ours, stuck somewhere, can't be applied later and move it back.
  */
@@ -53,6 +45,7 @@ export class EtcdLock implements Lock {
   readonly #api: EtcdApi;
   readonly #leases: Leases;
   readonly #registration: Registration;
+  readonly #sighting: Sighting;
   /**
    * Attempts to take it that had no answer, by their lease: the record that each would have replaced. They compare that
    * record's revision too, and whoever takes the lock writes that, be it the same again: so none of them can be applied later.
@@ -69,6 +62,7 @@ export class EtcdLock implements Lock {
     this.#keys = keys_of(target.path);
     this.#api = api;
     this.#leases = new Leases(api, options.time, options.ttl_ms, options.on_note ?? (() => {}));
+    this.#sighting = new Sighting(options.time);
     this.#registration = new Registration(api, options.time, options.ttl_ms);
   }
 
@@ -120,13 +114,14 @@ export class EtcdLock implements Lock {
 
   async mark(): Promise<void> {
     const tenure = this.#tenure;
-    if (!tenure || tenure.over !== null || this.#releasing) return;
-    const value = JSON.stringify(this.#record_of(tenure, "running"));
-    await this.#api.txn(
+    if (!tenure || tenure.over !== null || this.#releasing) throw this.#unknown("it is not held");
+    const value = JSON.stringify(this.#record_of("running", tenure.create, tenure.since));
+    const { succeeded } = await this.#api.txn(
       [{ key: this.#keys.lock, target: "create", equals: tenure.create }],
       [{ op: "put", key: this.#keys.record, value }],
       [],
     );
+    if (!succeeded) throw this.#unknown("it is not this tenure's any more");
     tenure.marked = true;
   }
 
@@ -135,7 +130,7 @@ export class EtcdLock implements Lock {
     this.#releasing = state;
     tenure?.watch.abort();
     if (tenure && tenure.over === null) {
-      const record = state === "as-found" ? null : this.#record_of(tenure, state);
+      const record = state === "as-found" ? null : this.#record_of(state, tenure.create, tenure.since);
       await give_back(this.#api, this.#target.path, tenure.create, record);
     }
     this.#tenure = undefined;
@@ -150,7 +145,10 @@ export class EtcdLock implements Lock {
 
   wait(abort: AbortSignal): Promise<void> {
     const { time, ttl_ms } = this.#options;
-    return wait_for_delete({ api: this.#api, key: this.#keys.lock, time, look_ms: ttl_ms }, abort);
+    return wait_for_delete(
+      { api: this.#api, key: this.#keys.lock, time, look_ms: ttl_ms, sighting: this.#sighting },
+      abort,
+    );
   }
 
   async look(): Promise<LockView> {
@@ -178,7 +176,7 @@ export class EtcdLock implements Lock {
       credentials,
       attempt_ms,
       create_revision: String(tenure?.create ?? 0),
-      record: tenure?.marked === true ? this.#record_of(tenure, "clean") : null,
+      record: tenure?.marked === true ? this.#record_of("clean", tenure.create, tenure.since) : null,
     };
     return JSON.stringify(record);
   }
@@ -198,7 +196,7 @@ export class EtcdLock implements Lock {
     const lease = await this.#leases.grant();
     const attempt = String(lease.id);
     const since = new Date().toISOString();
-    const ours = record_of(this.#options.identity, { state: "running", token: null, since });
+    const ours = this.#record_of("running", null, since);
     const marked = JSON.stringify({ ...ours, attempt });
     const written = JSON.stringify(needs_no_fence(previous) ? ours : previous);
     this.#attempts.set(attempt, previous);
@@ -259,7 +257,8 @@ export class EtcdLock implements Lock {
       on_lost(because);
     };
     void watch_tenure(tenure, { api: this.#api, key: this.#keys.lock, time, on_lost: told });
-    return { kind: "taken", token: key.create, proof: proof_of(lease), previous };
+    const previous_seen_ns = previous_seen(previous, this.#options.identity, this.#sighting);
+    return { kind: "taken", token: key.create, proof: proof_of(lease), previous, previous_seen_ns };
   }
 
   #end(tenure: Tenure, because: string): Lost {
@@ -269,6 +268,7 @@ export class EtcdLock implements Lock {
   }
 
   #busy(lock: KeyValue): Busy {
+    this.#sighting.see(lock.create_revision, lock.mod_revision);
     return { kind: "busy", holder: record_in(lock) };
   }
 
@@ -279,8 +279,9 @@ export class EtcdLock implements Lock {
     ];
   }
 
-  #record_of({ create, since }: OwnTenure, state: LockRecord["state"]): LockRecord {
-    return record_of(this.#options.identity, { state, token: create, since });
+  #record_of(state: LockRecord["state"], token: bigint | null, since: string): LockRecord {
+    const { identity, ttl_ms } = this.#options;
+    return record_of(identity, { state, token, since, ttl_ms });
   }
 
   #register(): void {

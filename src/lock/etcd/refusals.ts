@@ -58,7 +58,7 @@ export function unknown(where: string, why: string): LockUnknown {
   return new LockUnknown(
     `etcd at ${where} gave no answer that counts: ${why}`,
     where,
-    "it will be asked again",
+    "check the address, the server and the way to it",
   );
 }
 

@@ -1,5 +1,6 @@
 import type { Time } from "../../core/time.ts";
 import type { EtcdApi, KeyValue } from "./api.ts";
+import type { Sighting } from "../sighting.ts";
 import { pause, rewatch_ms } from "./pause.ts";
 
 /** What the lock remembers of a tenure. over: why it is certainly not ours any more. */
@@ -51,13 +52,21 @@ export async function watch_tenure(
 
 /** Resolves when the key is seen deleted, or is not there. Looks by itself every look_ms: a watch on a dead member is silent. */
 export async function wait_for_delete(
-  { api, key, time, look_ms }: { api: EtcdApi; key: string; time: Time; look_ms: number },
+  {
+    api,
+    key,
+    time,
+    look_ms,
+    sighting,
+  }: { api: EtcdApi; key: string; time: Time; look_ms: number; sighting: Sighting },
   abort: AbortSignal,
 ): Promise<void> {
   for (;;) {
     abort.throwIfAborted();
     const { kvs, revision } = await api.range(key);
-    if (kvs.length === 0) return;
+    const [kv] = kvs;
+    if (!kv) return;
+    sighting.see(kv.create_revision, kv.mod_revision);
     const enough = new AbortController();
     const take_back = time.after(look_ms, () => enough.abort());
     const seen = { deleted: false };
@@ -67,7 +76,8 @@ export async function wait_for_delete(
         key,
         revision,
         (event) => {
-          if (event.type !== "delete") return;
+          if (event.type === "put") return sighting.see(event.kv.create_revision, event.kv.mod_revision);
+          sighting.ended();
           seen.deleted = true;
           enough.abort();
         },

@@ -29,6 +29,10 @@ export class Attachment {
   get bound_ms(): number {
     return this.#bound_ms;
   }
+  /** The connection at hand, up or not. Not any more when it is given up. */
+  get current(): Link | undefined {
+    return this.#link;
+  }
   /** The connection at hand, if it is up. */
   get ready(): Link | undefined {
     return this.#link?.state.up === true ? this.#link : undefined;
@@ -81,8 +85,7 @@ export class Attachment {
 
   /** The session is over. */
   forget(): void {
-    if (this.#link) drop_link(this.#link);
-    this.#link = undefined;
+    this.#give_up();
     this.#session = undefined;
     this.#bound_ms = Number.POSITIVE_INFINITY;
   }
@@ -90,8 +93,13 @@ export class Attachment {
   /** No connection stays, and none is made any more. The session isn't ended. */
   close(): void {
     this.#closed = true;
-    if (this.#link) drop_link(this.#link);
+    this.#give_up();
+  }
+
+  #give_up(): void {
+    const link = this.#link;
     this.#link = undefined;
+    if (link) drop_link(link);
   }
 
   #unknown(why: string): LockUnknown {

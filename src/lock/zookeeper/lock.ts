@@ -4,10 +4,12 @@ import { Failure, LockUnknown } from "../../errors.ts";
 import type { Busy, Lock, LockOptions, LockView, Lost, Proved, ReleaseState, Taken } from "../lock.ts";
 import type { ZooKeeperApi, ZooKeeperEvent } from "./api.ts";
 import { Attachment } from "./attachment.ts";
+import { confirm_end } from "./confirm.ts";
 import { name_of } from "./dial.ts";
 import { drop_link, next_event, open_link, type Link } from "./link.ts";
 import { look } from "./look.ts";
-import { record_of } from "../records.ts";
+import { previous_seen, record_of } from "../records.ts";
+import { Sighting } from "../sighting.ts";
 import { nodes_at, type Nodes } from "./nodes.ts";
 import { deregister, make_parents, register } from "./register.ts";
 import { give_back, give_back_session, type ReleaseRecord } from "./release.ts";
@@ -27,12 +29,15 @@ export class ZooKeeperLock implements Lock {
   readonly #api: ZooKeeperApi;
   readonly #nodes: Nodes;
   readonly #attachment: Attachment;
+  readonly #sighting: Sighting;
   #held: Held | undefined;
   /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
   #releasing: ReleaseState | undefined;
   /** The session that the contender's node belongs to. */
   #registered: bigint | undefined;
   #closed = false;
+  /** Proofs that are asked for now. */
+  #rounds = 0;
   readonly #tried: Tried = new Map();
 
   constructor(target: ZooKeeperTarget, options: LockOptions, api?: ZooKeeperApi) {
@@ -41,6 +46,7 @@ export class ZooKeeperLock implements Lock {
     this.#api = api ?? new ZooKeeperSession(target, options);
     this.#nodes = nodes_at(target.path);
     const servers = target.servers.map(name_of).join(",");
+    this.#sighting = new Sighting(options.time);
     this.#attachment = new Attachment(this.#api, options, this.#nodes.lock);
     this.url = `${target.tls ? "zks" : "zk"}://${servers}${this.#nodes.root}`;
   }
@@ -51,9 +57,16 @@ export class ZooKeeperLock implements Lock {
     await make_parents(link.connection, this.#nodes);
     await this.#register(link);
     for (let tries = 0; tries < 5; tries += 1) {
-      const answer = await try_to_take(link.connection, this.#nodes, this.#options.identity, this.#tried);
+      const answer = await try_to_take(
+        link.connection,
+        this.#nodes,
+        { identity: this.#options.identity, ttl_ms: this.#lease_ms() },
+        this.#tried,
+      );
       if (answer === "again") continue;
-      return "kind" in answer ? answer : this.#first_proof(answer);
+      if (!("kind" in answer)) return this.#first_proof(answer);
+      this.#sighting.see(answer.stat.czxid, answer.stat.mzxid);
+      return { kind: "busy", holder: answer.holder };
     }
     throw this.#unknown("it changed hands all the time");
   }
@@ -63,7 +76,9 @@ export class ZooKeeperLock implements Lock {
     const answer = await this.#round(held);
     if ("kind" in answer || held.token === null) throw this.#unknown("it was lost while it was taken");
     this.#tried.clear();
-    return { kind: "taken", token: held.token, proof: answer, previous: held.previous };
+    const { token, previous } = held;
+    const previous_seen_ns = previous_seen(previous, this.#options.identity, this.#sighting);
+    return { kind: "taken", token, proof: answer, previous, previous_seen_ns };
   }
 
   async prove(): Promise<Proved | Lost> {
@@ -72,8 +87,18 @@ export class ZooKeeperLock implements Lock {
     return "kind" in answer ? answer : { kind: "proved", proof: answer };
   }
 
-  #round(held: Held): Promise<Proof | Lost> {
+  async #round(held: Held): Promise<Proof | Lost> {
+    this.#rounds += 1;
+    try {
+      return await this.#round_alone(held);
+    } finally {
+      this.#rounds -= 1;
+    }
+  }
+
+  #round_alone(held: Held): Promise<Proof | Lost> {
     return this.#attachment.alone(async () => {
+      if (this.#held !== held) return { kind: "lost", because: `${this.#nodes.lock} is not held any more` };
       const { session } = this.#attachment;
       const answer: RoundAnswer = session
         ? await round({
@@ -98,6 +123,7 @@ export class ZooKeeperLock implements Lock {
           this.#held = undefined;
           return { kind: "lost", because: answer.because };
         case "session-gone":
+          if (session) await confirm_end(this.#api, this.#options, this.#nodes, session);
           this.#attachment.forget();
           this.#held = undefined;
           return { kind: "lost", because: "ZooKeeper has ended the session" };
@@ -115,19 +141,38 @@ export class ZooKeeperLock implements Lock {
   }
 
   #record({ token, since }: Held, state: LockRecord["state"]): string {
-    return JSON.stringify(record_of(this.#options.identity, { state, token, since }));
+    const ttl_ms = this.#lease_ms();
+    return JSON.stringify(record_of(this.#options.identity, { state, token, since, ttl_ms }));
+  }
+
+  /** For how long a proof counts at most. */
+  #lease_ms(): number {
+    return Math.min(this.#options.ttl_ms, this.#attachment.bound_ms);
   }
 
   #watched(link: Link, held: Held, event: ZooKeeperEvent): void {
-    if (this.#held !== held || held.told || event.type === "down" || event.path !== this.#nodes.lock) return;
+    if (this.#held !== held || held.told) return;
     const tell = (because: string): void => {
-      if (this.#held !== held || held.told) return;
+      if (held.told) return;
       held.told = true;
       this.#options.on_lost(because);
     };
+    if (event.type === "down") {
+      // Who ends a session breaks its connections before they could be told. The next proof would come too late.
+      // A server breaks the connection that a session had to it when the session comes again: with a round, too.
+      if (this.#attachment.current === link && this.#rounds === 0)
+        void this.#round(held).then(
+          (answer) => "kind" in answer && tell(answer.because),
+          () => {},
+        );
+      return;
+    }
+    if (event.path !== this.#nodes.lock) return;
     // Watched since after a write of ours, so what was deleted is ours, not a predecessor's.
     if (event.type === "deleted") return tell(`${event.path} was deleted`);
-    void watch_lock(link, event.path, held).then((lost) => lost !== null && tell(lost));
+    void watch_lock(link, event.path, held).then(
+      (lost) => lost !== null && this.#held === held && tell(lost),
+    );
   }
 
   async #register({ connection, session }: Link): Promise<void> {
@@ -161,11 +206,20 @@ export class ZooKeeperLock implements Lock {
     const link = await this.#attachment.connected();
     await this.#register(link);
     const next = next_event(link, this.#nodes.lock);
+    const { promise: due, resolve } = Promise.withResolvers<ZooKeeperEvent>();
+    const { time, ttl_ms } = this.#options;
+    // The watch alone won't do: whom the node's ACL shuts out meanwhile isn't told of its end.
+    const cancel = time.after(ttl_ms, () => resolve({ type: "changed", path: this.#nodes.lock }));
     try {
       const stat = await link.connection.exists(this.#nodes.lock, true);
       if (stat === "no-node") return { type: "deleted", path: this.#nodes.lock };
-      return await Promise.race([next.event, aborted]);
+      this.#sighting.see(stat.czxid, stat.mzxid);
+      const event = await Promise.race([next.event, due, aborted]);
+      if (event.type === "deleted") this.#sighting.ended();
+      else this.#sighting.see(stat.czxid);
+      return event;
     } finally {
+      cancel();
       next.stop();
     }
   }

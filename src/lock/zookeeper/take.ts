@@ -1,7 +1,7 @@
 import type { Identity, LockRecord } from "../../core/record.ts";
 import { LockUnknown } from "../../errors.ts";
 import type { Busy } from "../lock.ts";
-import type { ZooKeeperConnection } from "./api.ts";
+import type { Stat, ZooKeeperConnection } from "./api.ts";
 import { parse_record, record_of } from "../records.ts";
 import { write_record, type Nodes } from "./nodes.ts";
 import type { Held } from "./round.ts";
@@ -16,9 +16,9 @@ export type Tried = Map<number, LockRecord | null>;
 export async function try_to_take(
   connection: ZooKeeperConnection,
   { lock, record, root }: Nodes,
-  identity: Identity,
+  { identity, ttl_ms }: { identity: Identity; ttl_ms: number },
   tried: Tried,
-): Promise<Busy | "again" | Held> {
+): Promise<(Busy & { stat: Stat }) | "again" | Held> {
   const node = await connection.get(record);
   const version = node === "no-node" ? -1 : node.stat.version;
   const previous =
@@ -26,7 +26,7 @@ export async function try_to_take(
   const found = node === "no-node" || previous === null || previous.state === "clean" ? null : node.data;
   // For people only, hence the wall clock.
   const since = new Date().toISOString();
-  const ours = JSON.stringify(record_of(identity, { state: "running", token: null, since }));
+  const ours = JSON.stringify(record_of(identity, { state: "running", token: null, since, ttl_ms }));
   const unheard = tried.has(version + 1);
   tried.set(version + 1, previous);
   const answer = await connection.multi([
@@ -44,7 +44,7 @@ export async function try_to_take(
   const there = await connection.get(lock);
   if (there === "no-node") return "again";
   if (there.stat.ephemeral_owner !== connection.session.id) {
-    return { kind: "busy", holder: parse_record(there.data, lock) };
+    return { kind: "busy", holder: parse_record(there.data, lock), stat: there.stat };
   }
   // An earlier try was applied, and its answer was lost.
   return { ...held, version: there.stat.version, record_version: version };
