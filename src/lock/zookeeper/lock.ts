@@ -206,17 +206,18 @@ export class ZooKeeperLock implements Lock {
     const link = await this.#attachment.connected();
     await this.#register(link);
     const next = next_event(link, this.#nodes.lock);
+    const look_again: ZooKeeperEvent = { type: "changed", path: this.#nodes.lock };
     const { promise: due, resolve } = Promise.withResolvers<ZooKeeperEvent>();
     const { time, ttl_ms } = this.#options;
     // The watch alone won't do: whom the node's ACL shuts out meanwhile isn't told of its end.
-    const cancel = time.after(ttl_ms, () => resolve({ type: "changed", path: this.#nodes.lock }));
+    const cancel = time.after(ttl_ms, () => resolve(look_again));
     try {
       const stat = await link.connection.exists(this.#nodes.lock, true);
       if (stat === "no-node") return { type: "deleted", path: this.#nodes.lock };
       this.#sighting.see(stat.czxid, stat.mzxid);
       const event = await Promise.race([next.event, due, aborted]);
       if (event.type === "deleted") this.#sighting.ended();
-      else this.#sighting.see(stat.czxid);
+      else if (event !== look_again) this.#sighting.see(stat.czxid);
       return event;
     } finally {
       cancel();
