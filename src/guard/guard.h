@@ -109,20 +109,25 @@ void tenure_at_most(struct page *p, uint64_t deadline_ns);
 
 /* ---- tree.c: the killing ------------------------------------------------------------------------------------------ */
 
-enum { MAX_OWN = 3 };
+enum {
+    MAX_OWN = 3,
+    DEEPEST = 16,    /* generations below a child that one look follows */
+    DEEP_MOST = 512, /* processes that one look looks at: it must not keep us from the next */
+    DEEP_EVERY = 4,  /* sweeps */
+};
 
 struct tree {
-    int children_fd, proc_fd;  /* children_fd -1: the kernel has no such file; all of /proc is looked through */
+    int children_fd, proc_fd;  /* children_fd -1: the kernel has no such file; children are looked for in all of /proc */
     pid_t own[MAX_OWN];        /* children that this process started itself and spares; 0: none */
     uint32_t left, denied;     /* seen by the last sweep; not killable for want of permission */
     pid_t sample;              /* one of those left, a denied one first */
     uint64_t began_ns, next_ns, report_ns;
-    uint32_t pause_ms, looks;
+    uint32_t pause_ms, looks, budget;
 };
 
 /* False with errno: this /proc can't be used to find descendants. EXDEV: it is another PID namespace's. */
 bool tree_open(struct tree *t);
-/* One look: SIGKILL to every child but its own, and with deep to every descendant that can be found. */
+/* One look: SIGKILL to every child but its own, and with deep to every descendant that is found below one. */
 void tree_sweep(struct tree *t, bool deep);
 /* Signals every child but its own, no deeper. */
 void tree_signal_children(struct tree *t, int sig);

@@ -68,6 +68,7 @@ static void begin_kill(uint32_t why) {
         uint32_t none = 0;
         if (!atomic_compare_exchange_strong(&k.page->killing, &none, why)) k.why = none; /* outer's order came first */
     }
+    if (k.why) tree_kill(&k.tree, k.main, now_ns()); /* first the deed: who hears of it competes for the processor */
     tell_tenure(F_KILLING, 1, &k.why);
 }
 
@@ -186,6 +187,7 @@ static void parent_gone(void) {
     k.orphan = true;
     tell(F_ORPHANED, "", 0);
     begin_kill(WHY_OUTER_DIED);
+    tenure_close(k.page); /* the jobs beside the app end with it: nobody else is left to tell them */
 }
 
 static void hear_outer(void) {

@@ -1,9 +1,10 @@
 /* Killing every descendant. A process of the tree can leave its parent, session, group and user behind, but not its
  * descent: when its parent dies it becomes the child of the nearest living subreaper above, which is us. So:
  *   1. each child of ours is killed: it is ours until we reap it, its number can't be another's;
- *   2. deeper descendants are found in /proc and killed at once by pidfd, to save the wait until they become children;
+ *   2. deeper descendants are found from there down, and killed by pidfd, to save the wait until they become children;
  *   3. who slips through (forks while we look) is a child in the next sweep; when waitpid says ECHILD nobody is left.
- * Only 1 and 3 are needed to be sure; 2 makes a deep tree under load die in one scheduling delay instead of many. */
+ * Only 1 and 3 are needed to be sure; 2 makes a deep tree die in one turn of ours on the processor instead of many: under
+ * load, or under a CPU quota, each turn has to be waited for. */
 #include "guard.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -71,68 +72,98 @@ char tree_state(const struct tree *t, pid_t pid) {
 
 struct dirent64 { uint64_t ino; int64_t off; uint16_t len; uint8_t type; char name[]; };
 
-static struct seen { pid_t pid, ppid; unsigned long long start; bool ours; } seen[16384]; /* touched only to kill */
+/* The next number in a folder of /proc, 0 at its end. Begin with a zeroed one. */
+struct entries { union { struct dirent64 align; char bytes[2048]; } d; long got, at; };
 
-/* All of /proc, in ascending order of pid as the kernel lists it. Above the table's size the next sweeps see the rest. */
-static size_t look_through_proc(const struct tree *t) {
-    static union { struct dirent64 align; char bytes[8192]; } d;
-    size_t n = 0;
-    lseek(t->proc_fd, 0, SEEK_SET);
-    for (long got; (got = syscall(SYS_getdents64, t->proc_fd, &d, sizeof d)) > 0;)
-        for (long at = 0; at < got;) {
-            const struct dirent64 *e = (const void *)(d.bytes + at);
-            at += e->len;
-            struct stat_line s;
-            pid_t pid = (pid_t)atoi(e->name);
-            if (pid > 0 && n < sizeof seen / sizeof *seen && read_stat(t, pid, &s))
-                seen[n++] = (struct seen){pid, s.ppid, s.start, false};
+static pid_t next_entry(int folder_fd, struct entries *e) {
+    for (;;) {
+        if (e->at >= e->got) {
+            e->got = syscall(SYS_getdents64, folder_fd, &e->d, sizeof e->d), e->at = 0;
+            if (e->got <= 0) return 0;
         }
-    return n;
-}
-
-static struct seen *find(size_t n, pid_t pid) {
-    size_t low = 0, high = n;
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (seen[mid].pid < pid) low = mid + 1;
-        else high = mid;
+        const struct dirent64 *one = (const void *)(e->d.bytes + e->at);
+        e->at += one->len;
+        if (one->name[0] >= '1' && one->name[0] <= '9') return (pid_t)atoi(one->name);
     }
-    return low < n && seen[low].pid == pid ? &seen[low] : NULL;
 }
 
-/* A pid that is not our child's may have become another's since it was read. The pidfd pins whoever has it now; the same
- * parent and start time read afterwards show that it is still the one that was seen. */
-static void kill_descendant(struct tree *t, const struct seen *p) {
-    int fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+/* The next number in a file `children`, where a blank follows each; 0 at its end. Complete for every child there was when
+ * it began: only the parent's own wait takes one off the list, and new ones come last. */
+struct numbers { char text[2048]; ssize_t got, at; };
+
+static pid_t next_number(int fd, struct numbers *n) {
+    for (pid_t pid = 0;;) {
+        if (n->at >= n->got) {
+            n->got = read(fd, n->text, sizeof n->text), n->at = 0;
+            if (n->got <= 0) return 0;
+        }
+        char c = n->text[n->at++];
+        if (c >= '0' && c <= '9') pid = pid * 10 + (c - '0');
+        else if (pid > 0) return pid;
+    }
+}
+
+static void each_child(struct tree *t, void (*act)(struct tree *, pid_t, int), int argument) {
+    pid_t pid;
+    if (t->children_fd >= 0) {
+        struct numbers n = {.got = 0};
+        lseek(t->children_fd, 0, SEEK_SET);
+        while ((pid = next_number(t->children_fd, &n)))
+            if (!is_own(t, pid)) act(t, pid, argument);
+        return;
+    }
+    struct entries e = {.got = 0};
+    struct stat_line s;
+    lseek(t->proc_fd, 0, SEEK_SET);
+    while ((pid = next_entry(t->proc_fd, &e)))
+        if (read_stat(t, pid, &s) && s.ppid == getpid() && !is_own(t, pid)) act(t, pid, argument);
+}
+
+/* Signal 0 tells whether this process is still there, if only unreaped: its number is then nobody else's. */
+static bool is_there(int pidfd) {
+    return pidfd < 0 || !syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) || errno == EPERM;
+}
+
+static void kill_below(struct tree *t, pid_t pid, int pidfd, int depth);
+
+/* This number was read, a moment ago, as a child of `parent`, whose number is its own as long as its pidfd says so (-1: it is
+ * our child, unreaped). It may have become another's since. The pidfd pins whoever has it now, and what is read afterwards
+ * is about that one, or about nobody who could still be killed by it. */
+static void kill_descendant(struct tree *t, pid_t pid, pid_t parent, int parent_fd, int depth) {
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     if (fd < 0) return; /* gone, or a kernel without pidfds: it will be our child soon */
     struct stat_line s;
-    if (read_stat(t, p->pid, &s) && s.ppid == p->ppid && s.start == p->start) {
+    if (read_stat(t, pid, &s) && s.ppid == parent && s.state != 'Z' && is_there(parent_fd)) {
+        if (depth < DEEPEST) kill_below(t, pid, fd, depth); /* while it still has its children */
         int error = syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) ? errno : 0;
-        if (error != ESRCH) note(t, p->pid, error);
+        if (error != ESRCH) note(t, pid, error);
     }
     close(fd);
 }
 
-static void each_child(struct tree *t, void (*act)(struct tree *, pid_t, int), int sig) {
-    if (t->children_fd < 0) {
-        size_t n = look_through_proc(t);
-        for (size_t i = 0; i < n; i++)
-            if (seen[i].ppid == getpid() && !is_own(t, seen[i].pid)) act(t, seen[i].pid, sig);
-        return;
-    }
-    /* Complete for every child there was when it began: we reap none meanwhile, and new ones come last. */
-    char text[4096];
-    pid_t pid = 0;
-    lseek(t->children_fd, 0, SEEK_SET);
-    for (ssize_t n; (n = read(t->children_fd, text, sizeof text)) > 0;)
-        for (ssize_t i = 0; i < n; i++) {
-            if (text[i] >= '0' && text[i] <= '9') {
-                pid = pid * 10 + (text[i] - '0');
-                continue;
-            }
-            if (pid > 0 && !is_own(t, pid)) act(t, pid, sig);
-            pid = 0;
+/* Each thread has children of its own. */
+static void kill_below(struct tree *t, pid_t pid, int pidfd, int depth) {
+    char path[64];
+    snprintf(path, sizeof path, "%d/task", pid);
+    int threads_fd = openat(t->proc_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (threads_fd < 0) return;
+    struct entries e = {.got = 0};
+    for (pid_t thread, child; (thread = next_entry(threads_fd, &e));) {
+        struct numbers n = {.got = 0};
+        snprintf(path, sizeof path, "%d/children", thread);
+        int fd = openat(threads_fd, path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) continue;
+        while (t->budget > 0 && (child = next_number(fd, &n))) {
+            t->budget--;
+            kill_descendant(t, child, pid, pidfd, depth + 1);
         }
+        close(fd);
+    }
+    close(threads_fd);
+}
+
+static void kill_below_child(struct tree *t, pid_t pid, int depth) {
+    if (t->budget > 0) kill_below(t, pid, -1, depth);
 }
 
 static void signal_child(struct tree *t, pid_t pid, int sig) {
@@ -146,18 +177,8 @@ void tree_signal_children(struct tree *t, int sig) { each_child(t, signal_child,
 void tree_sweep(struct tree *t, bool deep) {
     t->left = t->denied = 0, t->sample = 0;
     tree_signal_children(t, SIGKILL);
-    if (!deep) return;
-    size_t n = look_through_proc(t);
-    for (bool more = true; more;) { /* a child mostly has a higher number than its parent: one or two rounds */
-        more = false;
-        for (size_t i = 0; i < n; i++) {
-            if (seen[i].ours || is_own(t, seen[i].pid)) continue;
-            const struct seen *parent = find(n, seen[i].ppid);
-            if (seen[i].ppid == getpid() || (parent && parent->ours)) seen[i].ours = more = true;
-        }
-    }
-    for (size_t i = 0; i < n; i++)
-        if (seen[i].ours && seen[i].ppid != getpid()) kill_descendant(t, &seen[i]);
+    t->budget = deep ? DEEP_MOST : 0;
+    if (deep) each_child(t, kill_below_child, 0);
 }
 
 bool tree_kill(struct tree *t, pid_t main, uint64_t now) {
@@ -167,10 +188,7 @@ bool tree_kill(struct tree *t, pid_t main, uint64_t now) {
     /* One system call for most of the tree; a fork under way in the group fails. The group is named by our own child,
      * which is not reaped yet, so the number is not another's. */
     if (main > 0) kill(-main, SIGKILL);
-    /* A deep look costs a few ms on a machine with hundreds of processes: under a CPU quota that is time which the tree needs
-     * to die. What a second of them didn't end can't be killed anyway. */
-    bool young = now < t->began_ns + UNDEAD_FIRST_MS * NS_PER_MS;
-    tree_sweep(t, !first && t->looks++ % (young ? 4 : 20) == 0);
+    tree_sweep(t, t->looks++ % DEEP_EVERY == 0);
     if (!first && t->pause_ms < SWEEP_MAX_MS) t->pause_ms *= 2;
     t->next_ns = now_ns() + t->pause_ms * NS_PER_MS;
     bool due = now >= t->report_ns || (t->denied && t->report_ns == t->began_ns + UNDEAD_FIRST_MS * NS_PER_MS);

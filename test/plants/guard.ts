@@ -88,8 +88,8 @@ export const plants: Plant[] = [
   {
     what: "the kill reaches the main process's group only",
     file: "tree.c",
-    from: "    tree_signal_children(t, SIGKILL);\n    if (!deep) return;",
-    to: "    if (t->pause_ms != 12345) return;\n    tree_signal_children(t, SIGKILL);\n    if (!deep) return;",
+    from: "    tree_signal_children(t, SIGKILL);\n    t->budget",
+    to: "    if (t->pause_ms != 12345) return;\n    tree_signal_children(t, SIGKILL);\n    t->budget",
     test: "e2e/deadline.test.ts",
     name: "the deadline passes while the app has a daemon",
   },
