@@ -9,6 +9,7 @@ export const exitCodes = {
   fenceFailed: 83,
   hookFailed: 84,
   undead: 86,
+  jobKilled: 124,
 } as const;
 
 /**

@@ -18,17 +18,19 @@ export const lock_options: readonly OptionName[] = [
 /** All that the command line takes, in the table's order. */
 export const flag_options: readonly OptionName[] = option_names.filter((name) => takes(name, "flag"));
 
-/** Adds these options of the table. shown: those that its help lists; the others are in docs/options.md. */
+/** Adds these options of the table. shown: those that its help lists, in this group; the others are in docs/options.md. */
 export function add_options(
   command: Command,
   names: readonly OptionName[],
   shown: readonly OptionName[] = names,
+  group?: string,
 ): Command {
   for (const name of names) {
     const { placeholder = "VALUE", meaning, default: value } = option(name);
     const ending = value === "" ? "" : ` (${value})`;
     const added = new CommanderOption(`--${name} <${placeholder}>`, `${meaning}${ending}`);
-    command.addOption(added.hideHelp(!shown.includes(name)).argParser(once(name)));
+    if (group !== undefined) added.helpGroup(group);
+    command.addOption(added.hideHelp(!shown.includes(name)).argParser(once(`--${name}`)));
   }
   return command;
 }
@@ -43,7 +45,8 @@ export function read_settings(command: Command, environment: Environment = proce
   return load_settings(flags_of(command), environment);
 }
 
-function flags_of(command: Command): Flags {
+/** What the command line gave. */
+export function flags_of(command: Command): Flags {
   const flags: Flags = {};
   for (const added of command.options) {
     const name = option_names.find((known) => `--${known}` === added.long);
@@ -54,9 +57,9 @@ function flags_of(command: Command): Flags {
 }
 
 /** Of two values one would be ignored; which one, readers guess differently. */
-function once(name: OptionName): (value: string, before: string | undefined) => string {
+export function once(flag: string): (value: string, before: string | undefined) => string {
   return (value, before) => {
-    if (before !== undefined) throw new UsageError(`--${name} is there twice`, value, "give it once");
+    if (before !== undefined) throw new UsageError(`${flag} is there twice`, value, "give it once");
     return value;
   };
 }

@@ -1,9 +1,11 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
 import { add_config } from "./config.ts";
+import { add_exec } from "./exec.ts";
 import { add_explain } from "./explain.ts";
 import { add_leader } from "./leader.ts";
 import { open_to_look, type OpenLock } from "./look.ts";
+import { add_reload } from "./reload.ts";
 import { addRelease } from "./release.ts";
 import { addRun } from "./run.ts";
 import { add_status } from "./status.ts";
@@ -37,6 +39,8 @@ export async function program(
   addRun(command, argv);
   add_status(command, terminal, open);
   add_leader(command, terminal, open);
+  add_exec(command, argv, terminal);
+  add_reload(command, terminal);
   add_config(command, terminal);
   add_explain(command, terminal);
   addRelease(command);

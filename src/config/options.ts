@@ -36,7 +36,7 @@ export const options = {
     kind: "lock",
     placeholder: "URL",
     default: "required",
-    meaning: "which lock: zk, zks, etcd, etcds or file URL",
+    meaning: "which lock: zk, zks, etcd or etcds URL",
     why: "All contenders of one app give the same URL. Several hosts are servers of one ensemble, tried in turn.",
   },
   node: {

@@ -43,12 +43,12 @@ export class Guard {
   /** Waits for the guard's welcome and says hello. */
   static async connect(options: GuardOptions): Promise<Guard> {
     const guard = new Guard(options);
-    await new Promise<void>((resolve, reject) => {
-      guard.#welcomed = resolve;
+    await new Promise((resolve, reject) => {
+      // At once: what comes together with the welcome, such as a change of mounts, is answered after the hello.
+      guard.#welcomed = () => resolve(guard.#order({ type: "hello", ...options.hello }));
       guard.#pending.set(0, { settle: () => {}, fail: reject });
     });
     guard.#pending.delete(0);
-    await guard.#order({ type: "hello", ...options.hello });
     return guard;
   }
 

@@ -1,6 +1,5 @@
 import { realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { execa } from "execa";
 import type { How } from "./events.ts";
 import { type Bytes, Decoder, FrameError } from "./frames.ts";
 
@@ -39,6 +38,9 @@ const output_max_bytes = 8 << 20;
 /** How long after its deadline a job guard that said nothing is taken for stopped. */
 const stopped_ms = 1000;
 
+/** execa is a fifth of the whole start, and most never run a job. Whoever is going to run one loads it before. */
+export const load_jobs = async () => import("execa");
+
 /** Runs one command under a job guard (frames.md). Never rejects for what the command does. */
 export async function run_job(options: JobOptions): Promise<JobResult> {
   const { page = false, tenure, app_env = false, grace_ms, set = {}, unset = [] } = options;
@@ -53,6 +55,7 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
     "--",
     ...options.command,
   ];
+  const { execa } = await load_jobs();
   const job = execa(options.guard ?? guard_path(), args, {
     stdio: ["pipe", "pipe", "pipe", "pipe", page ? "inherit" : "ignore"],
     input:

@@ -11,6 +11,8 @@ type Write = (sentence: string, fields?: Fields) => void;
 
 /** One sentence a line; the fields are for machines. Nothing of it waits for a reader (destination.ts). */
 export interface Log extends Readonly<Record<LogLevel, Write>> {
+  /** What is less than it is not written. */
+  level: LogLevel;
   /** Lines that nobody read in time. */
   readonly dropped: number;
   /** Tells of dropped lines, if it can. */
@@ -26,7 +28,8 @@ export type LogOptions = {
 };
 
 /** pino writes the lines, without a transport: that would be a thread more, and one more that may fall behind. */
-export function open_log({ format, level, base = {}, fd = 2 }: LogOptions): Log {
+export function open_log({ format, level: first_level, base = {}, fd = 2 }: LogOptions): Log {
+  let level = first_level;
   const form = format === "pretty" ? pretty : (line: string) => line;
   let last = "";
   const lines = pino(options("warn", base), { write: (line: string) => (last = form(line)) });
@@ -43,6 +46,13 @@ export function open_log({ format, level, base = {}, fd = 2 }: LogOptions): Log 
     warn: write("warn"),
     info: write("info"),
     debug: write("debug"),
+    get level() {
+      return level;
+    },
+    set level(other) {
+      level = other;
+      logger.level = other;
+    },
     get dropped() {
       return destination.dropped;
     },

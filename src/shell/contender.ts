@@ -6,15 +6,17 @@ import { environment_name, later_options, option_names } from "../config/options
 import type { Config } from "../config/load.ts";
 import type { Event } from "../core/event.ts";
 import { ms_between } from "../core/time.ts";
-import type { Rules } from "../core/state.ts";
-import { defect, exitCodes } from "../errors.ts";
+import { defect, exitCodes, Failure } from "../errors.ts";
 import { Guard } from "../guard/client.ts";
+import { page_of } from "../guard/page.ts";
 import { open_lock } from "../lock/open.ts";
 import { open_log } from "../ops/log.ts";
 import { write_termination } from "../ops/termination.ts";
+import { until_alone } from "./alone.ts";
 import { core_event } from "./guard-events.ts";
-import { hook_runner } from "./hooks.ts";
+import { type Commands, hook_runner, type HookOptions } from "./hooks.ts";
 import { performer } from "./perform.ts";
+import { describe_reload, reload, rules_of } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
 import { Supervisor } from "./supervisor.ts";
 import { real_time } from "./time.ts";
@@ -25,11 +27,23 @@ const release_most_ms = 15_000;
 /** leasehold's own configuration in the environment, which the app and the hooks don't get. */
 const own_variables = [...option_names, ...later_options].map(environment_name);
 
-/** Runs until the guard has been told to exit; then the process ends. */
-export async function contend(config: Config): Promise<void> {
+function commands_of({ hooks }: Config): Commands {
+  const { fence, pre_start, post_stop, lost } = hooks;
+  return { fence, "pre-start": pre_start, "post-stop": post_stop, lost };
+}
+
+/** Runs until the guard has been told to exit; then the process ends. read_again: on SIGHUP, which `leasehold reload` sends. */
+export async function contend(config: Config, read_again: () => Promise<Config>): Promise<void> {
   const instance = randomUUID();
   const { node, timing } = config;
-  const begun: { guard?: Guard; supervisor?: Supervisor; reporter?: Reporter; on_terminal?: boolean } = {};
+  const begun: {
+    guard?: Guard;
+    supervisor?: Supervisor;
+    reporter?: Reporter;
+    on_terminal?: boolean;
+    /** Outer is dead. Inner, which speaks for it, has closed the tenure, and answers nothing. */
+    orphaned?: boolean;
+  } = {};
   /** What the guard said before there was a supervisor: a stop, at most. */
   const early: Event[] = [];
 
@@ -43,6 +57,7 @@ export async function contend(config: Config): Promise<void> {
     },
     on_event(event) {
       if (event.event === "welcome") begun.on_terminal = event.tty;
+      if (event.event === "orphaned") begun.orphaned = true;
       if (event.event === "signalled" && !event.forwarded) begun.guard?.taken(event.signal).catch(() => {});
       const told = core_event(event);
       if (!told) return;
@@ -65,12 +80,14 @@ export async function contend(config: Config): Promise<void> {
     address: config.advertise,
     volume_id: null,
   };
+  /** The lock reads them at each use: a reload changes them in place. */
+  const credentials = { ...config.credentials };
   const lock = await open_lock(config.lock, {
     identity,
     ttl_ms: timing.ttl_ms,
     attempt_ms: timing.attempt_ms,
     time,
-    credentials: config.credentials,
+    credentials,
     register: true,
     on_note: (sentence) => log.warn(sentence),
     on_lost(because) {
@@ -80,22 +97,16 @@ export async function contend(config: Config): Promise<void> {
         step(() => supervisor.push({ type: "lost", tenure, because }));
       }
     },
-  });
+  }).catch(give_up);
   const set = { LEASEHOLD_NODE: node, LEASEHOLD_INSTANCE: instance };
-  const rules: Rules = {
-    timing,
-    stop_signal: config.stop_signal,
-    when_busy: config.when_busy,
-    wait_timeout_ms: config.wait_timeout_ms,
-    on_loss: config.on_loss,
-    hooks: {
-      fence: config.hooks.fence !== null,
-      pre_start: config.hooks.pre_start !== null,
-      post_stop: config.hooks.post_stop !== null,
-      lost: config.hooks.lost !== null,
-    },
-    drains: false,
-    boot_id: identity.boot_id,
+  const rules = rules_of(config, identity.boot_id);
+  const hooks: HookOptions = {
+    commands: commands_of(config),
+    timeout_ms: config.hook_timeout_ms,
+    time,
+    unset: own_variables,
+    set,
+    on_line: (hook, line) => log.info(`${hook}: ${line}`),
   };
   const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log });
   begun.reporter = reporter;
@@ -118,20 +129,13 @@ export async function contend(config: Config): Promise<void> {
         }).map(([name, value]) => `${name}=${value}`),
         argv: [],
       }),
-      run_hook: hook_runner({
-        commands: {
-          fence: config.hooks.fence,
-          "pre-start": config.hooks.pre_start,
-          "post-stop": config.hooks.post_stop,
-          lost: config.hooks.lost,
-        },
-        timeout_ms: config.hook_timeout_ms,
-        time,
-        unset: own_variables,
-        set,
-        on_line: (hook, line) => log.info(`${hook}: ${line}`),
-      }),
+      run_hook: hook_runner(hooks),
       drain: () => Promise.resolve(null),
+      async end_jobs(tenure) {
+        if (begun.orphaned !== true) await guard.kill(tenure, true);
+        const page = page_of("self");
+        if (page) await until_alone(page, [process.pid, process.ppid]);
+      },
       release: (record) => [
         Buffer.from(`${record}\n`),
         { drain_ms: 0, release_ms: release_most_ms, paths: [] },
@@ -142,16 +146,47 @@ export async function contend(config: Config): Promise<void> {
   });
   begun.supervisor = supervisor;
   reporter.supervisor = supervisor;
-  await reporter.listen();
+  await reporter.listen().catch(give_up);
+  let in_effect = config;
+  let reloading = Promise.resolve();
+  process.on("SIGHUP", () => {
+    reloading = reloading.then(read_and_apply);
+  });
   step(() => supervisor.push({ type: "begin" }));
   for (const event of early) step(() => supervisor.push(event));
 
+  async function read_and_apply(): Promise<void> {
+    try {
+      const reloaded = reload(in_effect, await read_again());
+      in_effect = reloaded.config;
+      supervisor.replace_rules(rules_of(in_effect, identity.boot_id));
+      Object.assign(hooks, { commands: commands_of(in_effect), timeout_ms: in_effect.hook_timeout_ms });
+      log.level = in_effect.log_level;
+      for (const name of ["user", "password", "ca", "cert", "key"] as const) delete credentials[name];
+      Object.assign(credentials, in_effect.credentials);
+      const write = reloaded.needs_restart.length > 0 ? log.warn : log.info;
+      write(describe_reload(reloaded));
+    } catch (error) {
+      if (!(error instanceof Failure)) die(error);
+      log.error(`the configuration could not be read again, the one in effect stays: ${error.message}`);
+    }
+  }
   async function exit(code: number, because: string): Promise<void> {
+    reporter.exit(code, because);
     terminate(code, because);
     await Promise.race([lock.close().catch(() => {}), new Promise((resolve) => setTimeout(resolve, 1000))]);
     log.close();
     await guard.exit(code).catch(() => {});
     process.exit(code);
+  }
+  /** What was wrong before anything began, once the guard is there: it ends with that code. */
+  async function give_up(error: unknown): Promise<never> {
+    if (!(error instanceof Failure)) return die(error);
+    log.error(error.message, { state: "exited", code: error.exitCode });
+    terminate(error.exitCode, error.message);
+    log.close();
+    await guard.exit(error.exitCode).catch(() => {});
+    process.exit(error.exitCode);
   }
   /** The invariants are the core's: once one is broken nothing it says can be acted on. The guard does what is left. */
   function step(push: () => void): void {

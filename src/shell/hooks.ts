@@ -1,12 +1,13 @@
 import type { Time } from "../core/time.ts";
 import { ms_to_ns } from "../core/time.ts";
 import { ms } from "../core/timing.ts";
-import { run_job } from "../guard/job.ts";
+import { load_jobs, run_job } from "../guard/job.ts";
 import type { Hook } from "../core/state.ts";
 import type { HookEffect, HookResult } from "./perform.ts";
 
+export type Commands = Readonly<Record<Hook, readonly string[] | null>>;
 export type HookOptions = {
-  commands: Readonly<Record<Hook, readonly string[] | null>>;
+  commands: Commands;
   timeout_ms: number;
   time: Time;
   /** leasehold's own configuration, which no hook sees. */
@@ -24,8 +25,10 @@ const lines_max = 20;
  * must not touch what the lock protects.
  */
 export function hook_runner(options: HookOptions): (effect: HookEffect) => Promise<HookResult> {
-  const { commands, timeout_ms, time } = options;
+  // While we stand by there is time; in a take-over there is none.
+  if (Object.values(options.commands).some((command) => command !== null)) void load_jobs();
   return async (effect) => {
+    const { commands, timeout_ms, time } = options; // each time: a reload changes them
     const command = commands[effect.hook];
     if (!command) return { failure: null, alive: false };
     const { end, stdout, stderr } = await run_job({

@@ -21,6 +21,8 @@ export type Adapters = {
   start: (token: bigint) => Omit<Parameters<Guard["start"]>[0], "tenure">;
   run_hook: (effect: HookEffect) => Promise<HookResult>;
   drain: (until_ns: bigint) => Promise<string | null>;
+  /** Before the lock is given back: ends what runs beside the app under this tenure. LockUnknown: something is left. */
+  end_jobs?: (tenure: bigint) => Promise<void>;
   /** What the guard shall do for a dead controller, given the lock's release record. */
   release: (record: string) => Parameters<Guard["register_release"]>;
   on_exit: (code: number, because: string) => void;
@@ -103,6 +105,7 @@ export function performer(adapters: Adapters): Perform {
 
   async function release(tenure: bigint, state: ReleaseState, push: Push): Promise<void> {
     try {
+      await adapters.end_jobs?.(tenure);
       await lock.release(state);
       push({ type: "released", tenure });
     } catch (error) {

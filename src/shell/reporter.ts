@@ -4,6 +4,7 @@ import type { Event } from "../core/event.ts";
 import type { State, Tenure } from "../core/state.ts";
 import { deadline } from "../core/tenure.ts";
 import { ms_between, type Time } from "../core/time.ts";
+import { exitCodes } from "../errors.ts";
 import type { Log } from "../ops/log.ts";
 import type { Leader, Status, StatusSource } from "../ops/status.ts";
 import type { Entry, Supervisor } from "./supervisor.ts";
@@ -33,8 +34,16 @@ export class Reporter implements StatusSource {
 
   entry({ because, state }: Entry): void {
     const { log } = this.#options;
+    const now = this.supervisor?.state;
+    if (now?.at === "exited" && now.because === because) return; // the last line: exit()
     const token = this.#last_tenure ? String(this.#last_tenure.token) : null;
     log.info(because, token === null ? { state } : { state, token });
+  }
+
+  /** The last line says why. */
+  exit(code: number, because: string): void {
+    const failed = Object.values<number>(exitCodes).includes(code);
+    this.#options.log[failed ? "error" : "info"](because, { state: "exited", code });
   }
 
   stepped(before: State, event: Event, after: State): void {

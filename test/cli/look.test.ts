@@ -45,8 +45,9 @@ test("status: a lock that nobody has, and never had", async () => {
 test("status: the holder, and who stands by", async () => {
   const { service, open } = setup();
   await contender(service, "a", "10.0.0.1:3306").take();
-  contender(service, "b", "10.0.0.2:3306");
-  contender(service, "c\u001b[2J");
+  // Who has asked for it once, stands by.
+  await contender(service, "b", "10.0.0.2:3306").take();
+  await contender(service, "c\u001b[2J").take();
   const text = await outcome_with(open, "status", ...lock);
   assert.match(text, /^holder {3}a at 10\.0\.0\.1:3306 since \d+, token 1$/m);
   assert.match(text, /^standby {2}b at 10\.0\.0\.2:3306\n {9}c\\u001b\[2J\n$/m);

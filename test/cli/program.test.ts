@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import pkg from "../../package.json" with { type: "json" };
+import { option_names, takes } from "../../src/config/options.ts";
 import { outcome } from "./outcome.ts";
 
 test("--version prints package.json's version", async () => {
@@ -9,6 +10,8 @@ test("--version prints package.json's version", async () => {
 
 const commands = [
   [],
+  ["exec"],
+  ["reload"],
   ["status"],
   ["leader"],
   ["explain"],
@@ -31,6 +34,25 @@ for (const command of commands) {
   });
 }
 
+test("leasehold run --help has what is used most, in groups; --help-all has all", async () => {
+  const help = await outcome("run", "--help");
+  const lines = help.trimEnd().split("\n");
+  assert.ok(lines.length <= 40, `${lines.length} lines`);
+  assert.deepEqual(
+    lines.filter((line) => line.length > 80),
+    [],
+  );
+  assert.match(help, /^Example:\n {2}leasehold run /m);
+  assert.ok(help.indexOf("--lock ") < help.indexOf("--fence "));
+  assert.doesNotMatch(help, /--margin/);
+  const all = await outcome("run", "--help-all");
+  const names = option_names.filter((name) => takes(name, "flag"));
+  assert.deepEqual(
+    names.filter((name) => !all.includes(`--${name} `)),
+    [],
+  );
+});
+
 const mistakes: readonly (readonly [argv: readonly string[], sentence: string])[] = [
   [[], "64 a command is missing; leasehold --help lists them"],
   [["rn"], "64 unknown command 'rn'; did you mean run?"],
@@ -42,6 +64,15 @@ const mistakes: readonly (readonly [argv: readonly string[], sentence: string])[
   [["run"], "64 run needs a command after --; e.g. leasehold run -- mysqld"],
   [["run", "mysqld"], "64 run needs a command after --; e.g. leasehold run -- mysqld"],
   [["run", "--lock", "zk://a/b", "--"], "64 run needs a command after --; e.g. leasehold run -- mysqld"],
+  [["exec"], "64 exec needs a command after --; e.g. leasehold exec -- mysqldump shop"],
+  [["exec", "mysqldump"], "64 exec needs a command after --; e.g. leasehold exec -- mysqldump shop"],
+  [["exec", "--timeot", "1s", "--", "a"], "64 unknown option '--timeot'; did you mean --timeout?"],
+  [["exec", "--timeout", "1", "--", "a"], '78 --timeout is "1", without a unit; write e.g. 1s'],
+  [["exec", "--pid", "x", "--pid", "1", "--", "a"], "64 --pid is there twice; give it once"],
+  [
+    ["reload", "now"],
+    "64 too many arguments for 'reload'. Expected 0 arguments but got 1: now; see leasehold reload --help",
+  ],
   [["release", "--now"], "64 unknown option '--now'; see leasehold release --help"],
   [["config"], "64 a command is missing; leasehold config --help lists them"],
   [["config", "chek"], "64 unknown command 'chek'; did you mean check?"],

@@ -185,10 +185,10 @@ test("nothing fences, and the last holder's end is not known: the rest of its le
 test("it is not waited for when the fence hook deals with it, or when its app is known to be dead", () => {
   const seen = { previous_seen_ns: 0n };
   const fencing = contender({ hooks: { ...rules.hooks, fence: true } });
-  fencing.tell({ type: "begin" }, { ...taken(0n, { ...record, state: "running" }), ...seen } as Event);
+  fencing.tell({ type: "begin" }, { ...taken(0n, { ...record, state: "running" }), ...seen });
   assert.deepEqual(names(fencing.tell({ type: "deadline-set", tenure: 1n })), ["hook"]);
   const unclean = contender();
-  unclean.tell({ type: "begin" }, { ...taken(0n, { ...record, state: "unclean" }), ...seen } as Event);
+  unclean.tell({ type: "begin" }, { ...taken(0n, { ...record, state: "unclean" }), ...seen });
   assert.deepEqual(names(unclean.tell({ type: "deadline-set", tenure: 1n })), ["mark"]);
   const own = contender();
   own.tell({ type: "begin" }, taken(0n, { ...record, state: "running" }));

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, realpathSync, rmSync, symlinkSync } from "node:fs";
+import { mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -43,8 +43,82 @@ test("a wrong command line is one sentence on standard error, exit code 64", () 
   assert.match(stderr, /^leasehold: unknown option '--hlep'; did you mean --help\?\n$/);
 });
 
-test("run, under the guard, says that it starts nothing, exit code 64", () => {
-  const { status, stdout, stderr } = leasehold(bin, "run", "--lock", "zk://a/b", "--", "echo", "started");
+// The lock `memory:` is this process's own: nobody contends for it, and no server is needed.
+const run = (...words: string[]): ReturnType<typeof leasehold> =>
+  leasehold(bin, "run", "--lock", "memory:/a", "--log-format", "json", ...words);
+const last_line = (stderr: string): Record<string, unknown> =>
+  JSON.parse(stderr.trimEnd().split("\n").at(-1) ?? "") as Record<string, unknown>;
+
+test("run: the app's output is its own, its exit code is leasehold's, and the last line of the log says why", () => {
+  const { status, stdout, stderr } = run("--", "sh", "-c", "echo out; exit 7");
+  assert.deepEqual({ status, stdout }, { status: 7, stdout: "out\n" });
+  const { message, level, code } = last_line(stderr);
+  assert.deepEqual([message, level, code], ["the app ended with code 7", "info", 7]);
+});
+
+test("run: the app gets who it is, and nothing of leasehold's configuration", () => {
+  const env = { PATH: process.env.PATH, LEASEHOLD_LOCK: "memory:/a", LEASEHOLD_NODE: "other", OWN: "1" };
+  const args = ["run", "--node", "n", "--", "env"];
+  const { stdout } = spawnSync(bin, args, { encoding: "utf8", env });
+  const names = stdout.split("\n").map((line) => line.replace(/=.*/, ""));
+  assert.ok(names.includes("OWN"));
+  assert.deepEqual(names.filter((name) => name.startsWith("LEASEHOLD_")).toSorted(), [
+    "LEASEHOLD_INSTANCE",
+    "LEASEHOLD_LOCK_TOKEN",
+    "LEASEHOLD_NODE",
+    "LEASEHOLD_TOKEN",
+  ]);
+  assert.match(stdout, /^LEASEHOLD_NODE=n$/m);
+});
+
+test("run: a hook that fails, but for the fence, is exit code 84, and the log has its words", () => {
+  const { status, stdout, stderr } = run("--pre-start", "echo no disk >&2; exit 3", "--", "echo", "started");
+  assert.deepEqual({ status, stdout }, { status: 84, stdout: "" });
+  const { message, level, code } = last_line(stderr);
+  assert.equal(message, "the pre-start hook failed: it ended with code 3; it said: no disk");
+  assert.deepEqual([level, code], ["error", 84]);
+
+  const after = run("--post-stop", "exit 4", "--", "true");
+  assert.equal(after.status, 84);
+  assert.match(String(last_line(after.stderr).message), /^the post-stop hook failed: it ended with code 4/);
+});
+
+test("run: a command that isn't there is 127", () => {
+  const { status, stderr } = run("--", "/no/such/command");
+  assert.equal(status, 127);
+  assert.equal(last_line(stderr).message, "the app was not found");
+});
+
+test("run: --termination-log has why it ended", (t) => {
+  const directory = mkdtempSync(join(tmpdir(), "leasehold-"));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const file = join(directory, "termination");
+  run("--termination-log", file, "--", "sh", "-c", "exit 7");
+  const { code, because, token } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+  assert.deepEqual([code, because, token], [7, "the app ended with code 7", "1"]);
+});
+
+test("run: wrong options are one sentence and start nothing, also where the guard has started already", () => {
+  const { status, stdout, stderr } = leasehold(bin, "run", "--lok", "memory:/a", "--", "echo", "started");
   assert.deepEqual({ status, stdout }, { status: 64, stdout: "" });
-  assert.match(stderr, /^leasehold: this version has the guard but no lock backend yet.*\n$/);
+  assert.equal(stderr, "leasehold: unknown option '--lok'; did you mean --lock?\n");
+  const file = leasehold(bin, "run", "--lock", "file:///mnt/volume", "--", "echo", "started");
+  assert.deepEqual([file.status, file.stdout], [64, ""]);
+  const remedy = /^locks on a volume .* are not in this version; use an etcd: or zk: lock$/;
+  assert.match(String(last_line(file.stderr).message), remedy);
+  const listen = run("--listen", "192.0.2.1:80", "--", "echo", "started");
+  assert.deepEqual([listen.status, listen.stdout], [78, ""]);
+  const address = /^--listen: 192\.0\.2\.1 port 80 can't be listened on .*; give another address or port$/;
+  assert.match(String(last_line(listen.stderr).message), address);
+});
+
+test("the bundle alone is no leasehold: run wants its guard", () => {
+  const bundle = join(import.meta.dirname, "../../dist/leasehold.cjs");
+  const args = [bundle, "run", "--lock", "memory:/a", "--", "echo", "started"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", timeout: 20_000 });
+  assert.deepEqual({ status, stdout }, { status: 64, stdout: "" });
+  assert.match(
+    stderr,
+    /^leasehold: descriptor 3 is not the guard's socket; start leasehold itself, not its bundle$/m,
+  );
 });

@@ -80,6 +80,16 @@ async function connected(
   return { ...p, client: await p.guard };
 }
 
+test("a change of mounts that comes with the welcome is answered after the hello", async (t) => {
+  const { send, answer, guard, socket } = await peer(t);
+  socket.cork();
+  send(64, 1, 0, 42);
+  send(72);
+  socket.uncork();
+  assert.deepEqual([await answer(0), await answer(0)], [1, 5]);
+  await guard;
+});
+
 test("it says hello after the welcome, and every order gets its own answer", async (t) => {
   const p = await connected(t);
   const first = p.client.deadline(1n, 5n);

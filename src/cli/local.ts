@@ -1,0 +1,45 @@
+import { ConfigError, exitCodes, Failure, UsageError } from "../errors.ts";
+import { type LocalGuard, local_guards } from "../guard/page.ts";
+
+/** There is no leasehold here that holds its lock and runs its app. */
+export class NotHolding extends Failure {
+  readonly code = "not-holding";
+  readonly exitCode = exitCodes.busy;
+}
+
+/** The leasehold that a command is about: the only one here, or --pid. */
+export function local_guard(pid: string | undefined): LocalGuard {
+  const all = local_guards();
+  const pids = all.map((guard) => guard.pid).join(", ");
+  if (pid !== undefined) {
+    const found = all.find((guard) => String(guard.pid) === pid);
+    if (found) return found;
+    const what = `process ${pid.slice(0, 20)} is no leasehold of this user in this container`;
+    throw new UsageError(what, pid, all.length === 0 ? "none runs here" : `these are: ${pids}`);
+  }
+  const [only, another] = all;
+  if (only === undefined) {
+    throw new NotHolding(
+      "no leasehold of this user runs here",
+      "",
+      "call it in the container and as the user of leasehold run, e.g. by docker exec",
+    );
+  }
+  if (another) {
+    throw new UsageError(
+      `${all.length} leaseholds run here, processes ${pids}`,
+      pids,
+      "choose one with --pid",
+    );
+  }
+  return only;
+}
+
+/** For what has to reach the leasehold's own processes. */
+export function not_ours(pid: number): ConfigError {
+  return new ConfigError(
+    `this process has capabilities that leasehold, process ${pid}, has not`,
+    String(pid),
+    "call it without --privileged, as leasehold itself was started",
+  );
+}
