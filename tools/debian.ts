@@ -42,8 +42,23 @@ const rows = [
     why: "real ZooKeeper servers",
   },
   { name: "java", package: "default-jre-headless", look: "java", why: "real ZooKeeper servers" },
+  {
+    name: "kazoo",
+    package: "python3-kazoo",
+    look: "/usr/lib/python3/dist-packages/kazoo/client.py",
+    why: "a plain wrapper, to compare with",
+  },
   { name: "ip", package: "iproute2", look: "ip", why: "networks of their own" },
   { name: "iptables", package: "iptables", look: "iptables", why: "partitions of such a network" },
+  { name: "setpriv", package: "util-linux", look: "setpriv", why: "an app as another user" },
+  {
+    name: "postgres",
+    package: "postgresql-15",
+    look: "/usr/lib/postgresql/15/bin/postgres",
+    why: "a real database as the app",
+  },
+  { name: "redis-server", package: "redis-server", look: "redis-server", why: "a real database as the app" },
+  { name: "redis-cli", package: "redis-tools", look: "redis-cli", why: "what a database has stored" },
 ] as const;
 
 export type Tool = (typeof rows)[number]["name"];

@@ -167,7 +167,7 @@ struct start { /* how this process was started: read-only afterwards */
     char *const *app_argv;
     sigset_t mask;
     struct sigaction chld;
-    int nice;
+    int nice, timer_slack_ns;
     bool closed[3];        /* standard descriptors that were closed: the app gets them closed again */
     bool pid1, can_kill, may_change_uid;
     char node[4096], bundle[4096];

@@ -106,6 +106,8 @@ void raise_priority(void) {
 
 void restore_start(void) {
     setpriority(PRIO_PROCESS, 0, self.nice);
+    /* Real-time priority takes it away, and reset-on-fork doesn't bring it back. */
+    if (self.timer_slack_ns > 0) prctl(PR_SET_TIMERSLACK, self.timer_slack_ns, 0, 0, 0);
     sigaction(SIGCHLD, &self.chld, NULL);
     set_mask(&self.mask, NULL);
 }
@@ -161,6 +163,7 @@ void remember_start(char **argv, char **env) {
     self.argv = argv, self.env = env, self.log_fd = -1;
     self.pid1 = getpid() == 1;
     self.nice = getpriority(PRIO_PROCESS, 0);
+    self.timer_slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     /* A closed standard descriptor would become one of ours; the placeholder is closed again for the app. */
     for (int fd = 0; fd < 3; fd++)
         if (fcntl(fd, F_GETFD) < 0 && errno == EBADF) self.closed[fd] = open("/dev/null", O_RDWR) == fd;

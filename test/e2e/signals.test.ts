@@ -126,3 +126,10 @@ test("the app has the priority and policy with which leasehold was started", asy
   await h.exit;
   assert.equal(h.stdout(), "5 0\n");
 });
+
+test("the app's timers are as exact as they would be without leasehold", async (t) => {
+  const { stdout: own } = spawnSync("cat", ["/proc/self/timerslack_ns"], { encoding: "latin1" });
+  const h = await hand(t, { controller: [], app: ["cat", "/proc/self/timerslack_ns"] });
+  await h.exit;
+  assert.equal(h.stdout(), own);
+});
