@@ -1,7 +1,7 @@
 import http from "node:http";
-import https from "node:https";
+import type https from "node:https";
 import type { Socket } from "node:net";
-import { createSecureContext, type SecureContext } from "node:tls";
+import type { SecureContext } from "node:tls";
 import { LockRefused } from "../../errors.ts";
 import type { Credentials } from "../lock.ts";
 import { endpoint_name } from "./target.ts";
@@ -41,7 +41,8 @@ export class Endpoint {
     this.name = endpoint_name(address);
     this.tls = secure !== null;
     this.certified = certified;
-    this.#module = secure === null ? http : https;
+    // TLS is loaded only where it is used: it takes a fifth of the whole start.
+    this.#module = secure === null ? http : process.getBuiltinModule("node:https");
     const tls = secure === null ? {} : { secureContext: secure };
     this.#agent = new this.#module.Agent({ keepAlive: true, maxSockets: 2, scheduling: "lifo", ...tls });
     this.#options = { host: address.host, port: address.port, method: "POST", ...tls };
@@ -67,7 +68,7 @@ export class Endpoint {
         }
         connecting = setTimeout(late("no connection in time"), connect_ms);
         socket.once("connect", () => clearTimeout(connecting));
-        socket.once(this.#module === https ? "secureConnect" : "connect", () => (sent = true));
+        socket.once(this.tls ? "secureConnect" : "connect", () => (sent = true));
       });
       sending.on("error", failed);
       sending.on("close", () => failed(new Error("the connection ended")));
@@ -144,6 +145,7 @@ export class Endpoint {
 export function secure_context({ ca, cert, key }: Credentials): SecureContext {
   try {
     const given = { ...(ca !== undefined && { ca }), ...(cert !== undefined && { cert }) };
+    const { createSecureContext } = process.getBuiltinModule("node:tls");
     return createSecureContext({ ...given, ...(key !== undefined && { key }) });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "no PEM";

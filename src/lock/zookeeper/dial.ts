@@ -1,5 +1,4 @@
 import { connect, isIP, type Socket } from "node:net";
-import { connect as connect_tls } from "node:tls";
 import { LockRefused, LockUnknown, type Failure } from "../../errors.ts";
 import type { Credentials } from "../lock.ts";
 
@@ -19,7 +18,8 @@ export function dial(
   const { host, port } = server;
   const { ca, cert, key } = credentials;
   const socket = tls
-    ? connect_tls({
+    ? // Loaded only where it is used: it takes a fifth of the whole start.
+      process.getBuiltinModule("node:tls").connect({
         host,
         port,
         // A name is sent and compared; of an address only the certificate's addresses count.
