@@ -71,6 +71,10 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   const format = config.log_format ?? (begun.on_terminal === true ? "pretty" : "json");
   const log = open_log({ format, level: config.log_level, base: { node, instance } });
   for (const warning of config.warnings) log.warn(warning);
+  if (config.lock.scheme === "memory")
+    log.warn(
+      "a memory: lock is this process's own, and keeps nobody else from running; it is for trying things out",
+    );
 
   const time = real_time(guard.clock);
   const identity = {

@@ -54,6 +54,7 @@ test("run: the app's output is its own, its exit code is leasehold's, and the la
   assert.deepEqual({ status, stdout }, { status: 7, stdout: "out\n" });
   const { message, level, code } = last_line(stderr);
   assert.deepEqual([message, level, code], ["the app ended with code 7", "info", 7]);
+  assert.match(stderr, /a memory: lock .* keeps nobody else from running/);
 });
 
 test("run: the app gets who it is, and nothing of leasehold's configuration", () => {
