@@ -16,7 +16,7 @@ const pause_ms = { first: 250, most: 2000 };
 const attempts_at_exit = 3;
 
 export const starting: Handlers<Starting> = {
-  begin: (_, __, context) => next(contend(0n, context), [{ do: "take" }], "asking for the lock"),
+  begin: (_, __, context) => next(contend(0n, context), [{ do: "take" }], null),
   stop: (_, event) => leave(event.signal, []),
   ...ignore("tick", "taken", "busy", "free", "unknown", "refused", "proved", "unproved", "lost", "released"),
   ...ignore(

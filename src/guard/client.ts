@@ -10,7 +10,8 @@ type Start = Omit<Extract<Order, { type: "start" }>, "type">;
 type Release = Omit<Extract<Order, { type: "release" }>, "type" | "offset">;
 
 export type GuardOptions = {
-  hello: Hello;
+  /** tty: whether the real standard error is a terminal. */
+  hello: Hello | ((tty: boolean) => Hello);
   /** Every event but `ack`, in the guard's order. */
   on_event: (event: GuardEvent) => void;
   /** Called once when the stream ended or was no stream of a guard: what the guard does now is not known. */
@@ -38,14 +39,17 @@ export class Guard {
   #sequence = 0;
   #release_end = 0;
   #lost: GuardLost | undefined;
-  #welcomed: (() => void) | undefined;
+  #welcomed: ((tty: boolean) => void) | undefined;
 
   /** Waits for the guard's welcome and says hello. */
   static async connect(options: GuardOptions): Promise<Guard> {
     const guard = new Guard(options);
     await new Promise((resolve, reject) => {
       // At once: what comes together with the welcome, such as a change of mounts, is answered after the hello.
-      guard.#welcomed = () => resolve(guard.#order({ type: "hello", ...options.hello }));
+      guard.#welcomed = (tty) => {
+        const hello = typeof options.hello === "function" ? options.hello(tty) : options.hello;
+        resolve(guard.#order({ type: "hello", ...hello }));
+      };
       guard.#pending.set(0, { settle: () => {}, fail: reject });
     });
     guard.#pending.delete(0);
@@ -144,7 +148,7 @@ export class Guard {
     if (event.event === "welcome") {
       if (event.version !== version)
         throw new FrameError(`the guard speaks version ${event.version}, not ${version}`);
-      this.#welcomed?.();
+      this.#welcomed?.(event.tty);
     }
     // The sign of life that frames.md asks for; what to do about it is the caller's.
     const to_answer = event.event === "mounts" || (event.event === "killing" && event.why === "deadline");

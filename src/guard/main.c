@@ -46,7 +46,7 @@ void say(const char *format, ...) {
         if (*c < ' ' || (json && (*c == '"' || *c == '\\' || *c > '~'))) *c = '?';
     char lost[64] = "";
     if (dropped) snprintf(lost, sizeof lost, " (%lu log lines dropped before this one)", dropped);
-    int n = snprintf(line, sizeof line, json ? "{\"level\":\"warn\",\"name\":\"guard\",\"msg\":\"%s%s\"}\n" : "leasehold: %s%s\n", text, lost);
+    int n = snprintf(line, sizeof line, json ? "{\"level\":\"warn\",\"name\":\"guard\",\"message\":\"%s%s\"}\n" : "leasehold: %s%s\n", text, lost);
     if (write(self.log_fd >= 0 ? self.log_fd : 2, line, (size_t)n) == n) dropped = 0;
     else dropped++;
 }

@@ -32,6 +32,10 @@ function commands_of({ hooks }: Config): Commands {
   return { fence, "pre-start": pre_start, "post-stop": post_stop, lost };
 }
 
+function format_of({ log_format }: Config, tty: boolean): "pretty" | "json" {
+  return log_format ?? (tty ? "pretty" : "json");
+}
+
 /** Runs until the guard has been told to exit; then the process ends. read_again: on SIGHUP, which `leasehold reload` sends. */
 export async function contend(config: Config, read_again: () => Promise<Config>): Promise<void> {
   const instance = randomUUID();
@@ -48,13 +52,13 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   const early: Event[] = [];
 
   const guard = await Guard.connect({
-    hello: {
+    hello: (tty) => ({
       cap_ms: timing.ttl_ms,
       grace_ms: timing.loss_grace_ms,
       stop_signal: config.stop_signal,
       scope: config.stop_scope,
-      json_log: config.log_format === "json",
-    },
+      json_log: format_of(config, tty) === "json",
+    }),
     on_event(event) {
       if (event.event === "welcome") begun.on_terminal = event.tty;
       if (event.event === "orphaned") begun.orphaned = true;
@@ -65,10 +69,14 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       if (supervisor) step(() => supervisor.push(told));
       else early.push(told);
     },
-    on_lost: (error) => die(error.message),
+    on_lost(error) {
+      // Nothing of the app is left there, and what is under way needs no guard.
+      const at = begun.supervisor?.state.at;
+      if (at !== "releasing" && at !== "exited") die(error.message);
+    },
   });
   begun.guard = guard;
-  const format = config.log_format ?? (begun.on_terminal === true ? "pretty" : "json");
+  const format = format_of(config, begun.on_terminal === true);
   const log = open_log({ format, level: config.log_level, base: { node, instance } });
   for (const warning of config.warnings) log.warn(warning);
   if (config.lock.scheme === "memory")
@@ -156,6 +164,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   process.on("SIGHUP", () => {
     reloading = reloading.then(read_and_apply);
   });
+  log.info(`asking for ${lock.url} as ${node}`, { state: "contending" });
   step(() => supervisor.push({ type: "begin" }));
   for (const event of early) step(() => supervisor.push(event));
 

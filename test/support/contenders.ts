@@ -5,7 +5,6 @@ import { once } from "node:events";
 import { appendFileSync, chmodSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { at_end } from "./at-end.ts";
 import { compile, guard } from "./hand.ts";
@@ -16,7 +15,14 @@ export const stamper = compile("test/fixtures/stamper.c");
 /** One process of an app, of one tenure. Instants are ns of CLOCK_BOOTTIME; last_ns: when it was last seen to run. */
 export type Life = { token: bigint; begin_ns: bigint; last_ns: bigint; pid: number };
 /** A line of the log. */
-export type Line = { message: string; state?: string; token?: string; [key: string]: unknown };
+export type Line = {
+  message: string;
+  time?: string;
+  state?: string;
+  token?: string;
+  instance?: string;
+  [key: string]: unknown;
+};
 
 export type ContenderOptions = {
   lock: string;
@@ -30,14 +36,19 @@ export type ContenderOptions = {
   env?: NodeJS.ProcessEnv;
   /** What starts leasehold, such as ["ip", "netns", "exec", NAME]. */
   wrapper?: readonly string[];
+  /** Another one than that of dist/. */
+  guard?: string;
 };
+
+/** A TestContext, or whoever else sees to the end. */
+export type Owner = { after(end: () => Promise<void>): void };
 
 /** The shared folder of one test, and who contends for it. All of them end with the test. */
 export class Contenders {
   readonly folder: string;
   readonly all: Contender[] = [];
 
-  constructor(t: TestContext) {
+  constructor(t: Owner) {
     this.folder = mkdtempSync(join(tmpdir(), "leasehold-lives-"));
     chmodSync(this.folder, 0o777);
     const remove = at_end(end_all, this.folder);
@@ -53,7 +64,19 @@ export class Contenders {
     const app = options.app ?? [stamper, this.folder, ...(options.stamper ?? [])];
     const [program = "", ...rest] = [
       ...wrapper,
-      ...[guard, "run", "--lock", lock, "--node", node, "--log-format", "json", ...args, "--", ...app],
+      ...[
+        options.guard ?? guard,
+        "run",
+        "--lock",
+        lock,
+        "--node",
+        node,
+        "--log-format",
+        "json",
+        ...args,
+        "--",
+        ...app,
+      ],
     ];
     const child = spawn(program, rest, {
       stdio: ["ignore", "pipe", "pipe"],
@@ -114,7 +137,7 @@ export class Contenders {
   }
   /** It has an app, which stamps if it is a stamper. */
   runs(contender: Contender): boolean {
-    const { app } = contender;
+    const app = contender.ended ? undefined : contender.app;
     return app !== undefined && (!contender.stamps || this.lives().some(({ pid }) => pid === app));
   }
   /** For a failed test's message. */
@@ -149,12 +172,12 @@ export class Contender {
   get stderr(): string {
     return this.#stderr;
   }
-  /** The log so far, whole lines; what isn't JSON is a line with only a message. The guard's own lines call it msg. */
+  /** The log so far, whole lines; what isn't JSON is a line with only a message. */
   lines(): Line[] {
     const parse = (text: string): Line => {
       if (!text.startsWith("{")) return { message: text };
-      const line = JSON.parse(text) as { message?: string; msg?: string };
-      return { ...line, message: line.message ?? line.msg ?? text };
+      const line = JSON.parse(text) as { message?: string };
+      return { ...line, message: line.message ?? text };
     };
     return this.#stderr
       .split("\n")
@@ -162,9 +185,13 @@ export class Contender {
       .filter((line) => line !== "")
       .map(parse);
   }
+  /** As its log has it. */
+  get instance(): string {
+    return this.lines().find(({ instance }) => instance !== undefined)?.instance ?? "";
+  }
   /** For a failed test's message. */
   story(): string {
-    const lines = this.lines().map(({ message, time = "" }) => `  ${String(time).slice(11)} ${message}`);
+    const lines = this.lines().map(({ message, time = "" }) => `  ${time.slice(11)} ${message}`);
     return [`${this.node}:`, ...lines].join("\n");
   }
   /** Waits for a sentence in the log. */

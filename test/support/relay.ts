@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import type { TestContext } from "node:test";
 
 export type Relay = {
   port: number;
@@ -19,10 +19,12 @@ export type Relay = {
   let_go(): Promise<void>;
   /** All bytes are later by so much. */
   delay(ms: number): Promise<void>;
+  /** The server's answers are noise, as long, from now on or no more. */
+  garble(on: boolean): Promise<void>;
 };
 
 /** Relays to a port on 127.0.0.1; ends with the test. */
-export async function relay(t: TestContext, to_port: number): Promise<Relay> {
+export async function relay(t: { after(end: () => Promise<void>): void }, to_port: number): Promise<Relay> {
   const child = spawn(process.execPath, [import.meta.filename, String(to_port)], {
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
@@ -46,13 +48,14 @@ export async function relay(t: TestContext, to_port: number): Promise<Relay> {
     hold: (direction) => order("hold", direction),
     let_go: () => order("hold", "none"),
     delay: (ms) => order("delay", ms),
+    garble: (on) => order("garble", on),
   };
 }
 
 async function main(to_port: number): Promise<void> {
   const pairs = new Set<Socket>();
   const pumps = new Set<() => void>();
-  const state = { open: true, hold: "none", delay_ms: 0 };
+  const state = { open: true, hold: "none", delay_ms: 0, garble: false };
 
   const pump = (from: Socket, to: Socket, direction: string): void => {
     const queue: { chunk: Buffer | null; due_ms: number }[] = [];
@@ -70,10 +73,14 @@ async function main(to_port: number): Promise<void> {
       queue.push({ chunk, due_ms: performance.now() + state.delay_ms });
       run();
     };
-    from.on("data", add).on("end", () => {
-      // Kept back, the end of a connection is never told: as if its packet were lost, and only what came before arrived late.
-      if (state.hold !== direction) add(null);
-    });
+    const noise = (chunk: Buffer): Buffer =>
+      state.garble && direction === "down" ? randomBytes(chunk.length) : chunk;
+    from
+      .on("data", (chunk: Buffer) => add(noise(chunk)))
+      .on("end", () => {
+        // Kept back, the end of a connection is never told: as if its packet were lost, and only what came before arrived late.
+        if (state.hold !== direction) add(null);
+      });
     from
       .on("error", () => {})
       .on("close", () => {
@@ -96,6 +103,7 @@ async function main(to_port: number): Promise<void> {
     if (what === "cut") for (const socket of pairs) socket.resetAndDestroy();
     if (what === "hold") state.hold = String(value);
     if (what === "delay") state.delay_ms = Number(value);
+    if (what === "garble") state.garble = value === true;
     for (const run of pumps) run();
     process.send?.({});
   });
