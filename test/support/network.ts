@@ -11,9 +11,9 @@ export type Network = {
   address(name: string): string;
   /** What starts a program there: it becomes the program, under the same pid. */
   exec(name: string): string[];
-  /** What one sends to the other is lost, silently, both ways; also on connections that are up. */
-  cut(a: string, b: string): void;
-  mend(a: string, b: string): void;
+  /** What it and these others send to each other is lost, silently; also on connections that are up. All at one moment. */
+  cut(a: string, ...others: string[]): void;
+  mend(a: string, ...others: string[]): void;
   /** What `from` sends doesn't reach `to`; the other way it does. */
   lose(from: string, to: string): void;
   mend_all(): void;
@@ -72,16 +72,17 @@ export function network(names: readonly string[]): Network {
     shell(news.map(([from, to]) => rule(act, from, to)));
     for (const [from, to] of news) lost[act === "-I" ? "add" : "delete"](`${from} ${to}`);
   };
-  const both = (a: string, b: string): [string, string][] => [
-    [a, b],
-    [b, a],
-  ];
+  const both = (a: string, others: readonly string[]): [string, string][] =>
+    others.flatMap((b): [string, string][] => [
+      [a, b],
+      [b, a],
+    ]);
   return {
     names,
     address,
     exec,
-    cut: (a, b) => change("-I", both(a, b)),
-    mend: (a, b) => change("-D", both(a, b)),
+    cut: (a, ...others) => change("-I", both(a, others)),
+    mend: (a, ...others) => change("-D", both(a, others)),
     lose: (from, to) => change("-I", [[from, to]]),
     mend_all: () =>
       change(
