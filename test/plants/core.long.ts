@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { core_plants } from "./core.ts";
 import { planted } from "./planted.ts";
@@ -12,9 +13,20 @@ import { planted } from "./planted.ts";
 /** So many seeds may pass before it is found. */
 const seeds = 10_000;
 
+function plant_in(copy: string, { file, from, to }: { file: string; from: string; to: string }): void {
+  const path = join(copy, "src", file);
+  const source = readFileSync(path, "utf8");
+  assert.equal(source.split(from).length, 2, "the line is not there just once");
+  writeFileSync(
+    path,
+    source.replace(from, () => to),
+  );
+}
+
 for (const plant of core_plants) {
   test(plant.what, (t) => {
     const copy = planted(t, join("src", plant.file), plant);
+    if (plant.also) plant_in(copy, plant.also);
     const argv = [join(copy, "test/sim/run.ts"), "--lock", plant.lock, "--seeds", `${seeds}`];
     const { status, stdout } = spawnSync(process.execPath, argv, { encoding: "utf8", maxBuffer: 2 ** 26 });
     assert.equal(status, 1, `not found in ${seeds} seeds: ${stdout.slice(-500)}`);

@@ -8,8 +8,17 @@ export type CorePlant = {
   /** Occurs exactly once in the file. */
   from: string;
   to: string;
+  /** Where it takes more than one: a rule that is kept in two places. */
+  also?: { file: string; from: string; to: string };
   lock: "memory" | "etcd" | "zookeeper";
 };
+
+/** ZooKeeper's prove(), where a weaker one may stand instead of the round. */
+const prove_from =
+  '    const answer = await this.#round(this.#held);\n    return "kind" in answer ? answer : { kind: "proved"';
+const instead_of_the_round = (look: string): string =>
+  `    const { ready } = this.#attachment;\n    const t0_ns = this.#options.time.now_ns();\n    if (ready) {\n${look}` +
+  `      return { kind: "proved", proof: { t0_ns, bound_ms: this.#attachment.bound_ms } };\n    }\n${prove_from}`;
 
 export const core_plants: CorePlant[] = [
   {
@@ -69,6 +78,20 @@ export const core_plants: CorePlant[] = [
     lock: "memory",
   },
   {
+    what: "a late answer is taken for one to the question at hand",
+    file: "core/handlers.ts",
+    from: "  return event.tenure !== state.tenure.id;",
+    to: "  return event.tenure !== state.tenure.id && false;",
+    lock: "memory",
+  },
+  {
+    what: "what the app wrote is flushed after the release",
+    file: "core/after.ts",
+    from: "  if (!context.rules.drains) return drained(",
+    to: "  if (context.rules.drains || !context.rules.drains) return drained(",
+    lock: "memory",
+  },
+  {
     what: "etcd: a keep-alive counts as a proof",
     file: "lock/etcd/lock.ts",
     from: '      const lease = await this.#leases.grant();\n      const answer = await this.#api.txn(\n        [\n          { key: this.#keys.lock, target: "create", equals: tenure.create },',
@@ -95,5 +118,81 @@ export const core_plants: CorePlant[] = [
     from: '      const lease = await this.#leases.grant();\n      const answer = await this.#api.txn(\n        [\n          { key: this.#keys.lock, target: "create", equals: tenure.create },',
     to: '      const asked_ns = this.#options.time.now_ns();\n      const { kvs } = await this.#api.range(this.#keys.lock);\n      if (kvs[0]?.create_revision === tenure.create)\n        return { kind: "proved", proof: { t0_ns: asked_ns, bound_ms: this.#options.ttl_ms } };\n      const lease = await this.#leases.grant();\n      const answer = await this.#api.txn(\n        [\n          { key: this.#keys.lock, target: "create", equals: tenure.create },',
     lock: "etcd",
+  },
+  {
+    what: "ZooKeeper: the session's time counts from the ConnectResponse",
+    file: "lock/zookeeper/round.ts",
+    from: "  state.link = link;\n",
+    to: "  state.link = link;\n  t0_ns = time.now_ns();\n",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: one write is enough",
+    file: "lock/zookeeper/round.ts",
+    from: "  if (lost === null) {\n    await settled;\n",
+    to: "  if (lost === null && (await watch_lock(link, given.nodes.lock, given.held)) !== null) {\n    await settled;\n",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: the second write comes at once",
+    file: "lock/zookeeper/round.ts",
+    from: "const settle_ms = 250;",
+    to: "const settle_ms = 0;",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: an acknowledged write on the old connection is a proof",
+    file: "lock/zookeeper/lock.ts",
+    from: prove_from,
+    to: instead_of_the_round(
+      "      const { lock } = this.#nodes;\n      const version = -1;\n" +
+        '      const wrote = await ready.connection.multi([{ op: "set", path: lock, data: this.#record(this.#held, "running"), version }]);\n' +
+        '      if (wrote !== "done") return { kind: "lost", because: "it is gone" };\n' +
+        "      this.#held.version += 1;\n",
+    ),
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: the lock is looked at instead of proved",
+    file: "lock/zookeeper/lock.ts",
+    from: prove_from,
+    to: instead_of_the_round(
+      "      const stat = await ready.connection.exists(this.#nodes.lock);\n" +
+        '      if (stat === "no-node") return { kind: "lost", because: "it is gone" };\n',
+    ),
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: the connection is up, and that is a proof",
+    file: "lock/zookeeper/lock.ts",
+    from: prove_from,
+    to: instead_of_the_round(""),
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a re-attached session is a proof, without a write",
+    file: "lock/zookeeper/round.ts",
+    from: "  let lost = await write(given, link, false);\n",
+    to: '  if (given.held.token !== null) return { kind: "confirmed", t0_ns, link };\n  let lost = await write(given, link, false);\n',
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: whose ephemeral node it is, is not compared",
+    file: "lock/zookeeper/take.ts",
+    from: "  if (there.stat.ephemeral_owner !== connection.session.id) {",
+    to: "  if (there.stat.ephemeral_owner === 0n) {",
+    also: {
+      file: "lock/zookeeper/round.ts",
+      from: '  if (stat.ephemeral_owner !== session.id) return "is another\'s";',
+      to: '  if (stat.ephemeral_owner === 0n && session.id !== 0n) return "is another\'s";',
+    },
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a creation that was not answered is not looked for",
+    file: "lock/zookeeper/take.ts",
+    from: "  if (there.stat.ephemeral_owner !== connection.session.id) {",
+    to: "  if (there.stat.ephemeral_owner !== 0n) {",
+    lock: "zookeeper",
   },
 ];

@@ -3,6 +3,7 @@
 import type { Effect } from "../../src/core/effect.ts";
 import type { Event } from "../../src/core/event.ts";
 import type { Rules, State } from "../../src/core/state.ts";
+import { end_of } from "../../src/core/lease.ts";
 import { ms } from "../../src/core/timing.ts";
 import type { Lock, LockOptions } from "../../src/lock/lock.ts";
 import { GuardLost } from "../../src/errors.ts";
@@ -17,6 +18,8 @@ export type Backend = {
   lock: (options: LockOptions, machine: Machine) => Lock;
   /** What the release program does, from this machine. */
   release: (record: string, machine: Machine) => void;
+  /** When the lock became whose it is, where the model knows that; world time. */
+  held_since_ns?: () => bigint;
 };
 
 /** A backend whose lock service is a model, with the faults that it knows. */
@@ -52,6 +55,15 @@ export class Machine {
   /** Cut off from the lock service. */
   cut = false;
   off = false;
+  /** Until when the lock can't be another's, as was proved here and not given up since. */
+  proved_until_ns = 0n;
+  /** A tenure that began before was ended by an operator. */
+  deleted_ns = 0n;
+  began_ns = 0n;
+  /** What the supervisor was told last about its tenures. */
+  answers: Event[] = [];
+  /** Something that an app wrote may not be flushed. */
+  dirty = false;
   /** Kills that were due to a loss of the lease. */
   losses = 0;
 
@@ -75,6 +87,7 @@ export class Machine {
     this.controller = this.clock.sibling();
     if (this.frozen) this.controller.stop();
     this.guard = this.#make_guard();
+    this.answers = [];
     this.instance = `${this.name}-${this.cluster.instances++}`;
     const { instance, controller, guard } = this;
     const lock = backend.lock(
@@ -122,7 +135,10 @@ export class Machine {
         drain: () =>
           new Promise((resolve) => {
             const { takes_ms, failure } = plans.drain();
-            controller.after(takes_ms, () => resolve(failure));
+            controller.after(takes_ms, () => {
+              this.dirty = guard.alive;
+              resolve(failure);
+            });
           }),
         release: (record) => [record as unknown as Uint8Array, { drain_ms: 0, release_ms: 0, paths: [] }],
         on_exit: (code, because) => {
@@ -177,7 +193,10 @@ export class Machine {
       kill_late_ms: rules.timing.margin_ms * 0.8,
       plan: plans.app,
       on_event: (event) => this.supervisor?.push(event),
-      release: (record) => backend.release(record, this),
+      release: (record) => {
+        this.proved_until_ns = 0n;
+        backend.release(record, this);
+      },
       on_start: (token) => this.cluster.started(this, token),
     });
   }
@@ -207,9 +226,9 @@ export class Cluster {
   }
 
   note(machine: Machine | null, sentence: string): void {
-    this.log.push(
-      `${ms(Number(this.world.now_ns) / 1e6).padStart(9)}  ${machine?.name ?? "  "}  ${sentence}`,
-    );
+    // The one thing that a seed doesn't decide: when, by the real clock, somebody took the lock.
+    const what = sentence.replace(/ since \d{4}-[\d-]+T[\d:.]+Z/, "");
+    this.log.push(`${ms(Number(this.world.now_ns) / 1e6).padStart(9)}  ${machine?.name ?? "  "}  ${what}`);
   }
   fail(what: string): void {
     this.#failure ??= what;
@@ -234,6 +253,7 @@ export class Cluster {
 
   started(machine: Machine, token: bigint): void {
     this.starts++;
+    machine.dirty = true;
     this.note(machine, `the app is started, token ${token}`);
     if (token <= this.#last_token) this.fail(`token ${token} after ${this.#last_token}`);
     this.#last_token = token;
@@ -242,10 +262,46 @@ export class Cluster {
   stepped(machine: Machine, before: State, event: Event, after: State, effects: Effect[]): void {
     if (effects.some((effect) => effect.do === "release") && machine.guard.alive)
       this.fail(`${machine.name} gives the lock back while its app is alive`);
+    if (effects.some((effect) => effect.do === "release") && machine.dirty && this.rules.drains)
+      this.fail(`${machine.name} gives the lock back before what its app wrote is flushed`);
+    if ("tenure" in event) machine.answers = [...machine.answers.slice(-30), event];
+    if ("tenure" in event && "tenure" in before && event.tenure !== before.tenure.id)
+      if (!("tenure" in after) || after.tenure !== before.tenure || after.at !== before.at)
+        this.fail(`${machine.name} takes a late answer (${event.type}) for one to the question at hand`);
+    this.#proofs(machine, event, after);
     if (before.at === "running" && after.at === "stopping" && after.ending.why === "lease-lost") {
       machine.losses++;
       this.note(machine, `lost the lease after ${event.type}`);
     }
+  }
+
+  /** What a proof says holds: nobody else gets the lock before its end. Whether an app would have run is another matter. */
+  #proofs(machine: Machine, event: Event, after: State): void {
+    if (event.type === "taken") {
+      machine.began_ns = event.proof.t0_ns;
+      // Its controller may have been stopped meanwhile, and its tenure have ended.
+      const over = end_of(event.proof) <= machine.clock.now_ns() || machine.began_ns <= machine.deleted_ns;
+      const ago_ns = this.world.now_ns - (this.backend.held_since_ns?.() ?? this.world.now_ns);
+      for (const { name, proved_until_ns, clock } of over ? [] : this.machines) {
+        const left_ms = Number(proved_until_ns + ago_ns - clock.now_ns()) / 1e6;
+        if (proved_until_ns > 0n && left_ms > 0)
+          this.fail(
+            `${machine.name} got the lock although ${name} had proved that it is its own for another ${ms(left_ms)}`,
+          );
+      }
+    }
+    if (!("tenure" in after) || !after.tenure.ours) return;
+    const given_up = after.at === "releasing" || machine.began_ns <= machine.deleted_ns;
+    machine.proved_until_ns = given_up ? 0n : end_of(after.tenure.proof);
+  }
+  /** By an operator: what was proved before is void. */
+  delete_key(backend: ModelBackend): void {
+    this.note(null, "an operator deletes the key");
+    for (const machine of this.machines) {
+      machine.deleted_ns = machine.clock.now_ns();
+      machine.proved_until_ns = 0n;
+    }
+    backend.delete();
   }
 
   /** The fence hook's work: nothing of that machine runs any more. */

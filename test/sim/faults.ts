@@ -6,11 +6,15 @@ import type { Cluster, Machine } from "./cluster.ts";
 export type ServiceFaults = Partial<Record<ServiceFault, (for_ms: number) => void>>;
 export type ServiceFault =
   | "service-down"
+  | "service-stalls"
   | "leader-change"
+  | "member-down"
   | "member-cut-off"
+  | "member-stalls"
   | "delayed-requests"
   | "stale-leader"
-  | "member-stalls";
+  | "leader-stalls"
+  | "ping-thread-stalls";
 
 type Fault = (cluster: Cluster, for_ms: number) => void;
 
@@ -57,6 +61,15 @@ export const faults: Record<string, Fault> = {
       machine.clock.go_on();
       machine.controller.go_on();
     });
+  },
+  "late-answer"(cluster) {
+    const { controller, supervisor, answers } = holder(cluster);
+    const state = supervisor?.state;
+    if (!supervisor || !state || !("tenure" in state)) return;
+    const late = answers.filter((event) => "tenure" in event && event.tenure !== state.tenure.id);
+    if (late.length === 0) return;
+    const answer = cluster.world.random.pick(late);
+    controller.run(() => supervisor.push(answer));
   },
   "stop-request"(cluster) {
     const machine = holder(cluster);

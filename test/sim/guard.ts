@@ -159,7 +159,9 @@ export class SimGuard implements GuardPort {
     app.killed = true;
     this.#tell({ type: "killing", tenure: app.tenure, why });
     const { world, kill_late_ms } = this.#options;
-    this.#later(app, world.random.between(0, kill_late_ms), () => {
+    // Often as late as the margin allows.
+    const late_ms = world.random.chance(0.3) ? kill_late_ms : world.random.between(0, kill_late_ms);
+    this.#later(app, late_ms, () => {
       if (app.plan.undead_ms === 0) return this.#main_ends(app, "signal", 9);
       this.#later(app, app.plan.undead_ms, () => this.#main_ends(app, "signal", 9));
       const report = (): void => {

@@ -5,8 +5,9 @@ import { etcd_backend } from "./etcd-model.ts";
 import { faults, type ServiceFault, type ServiceFaults } from "./faults.ts";
 import { memory_backend } from "./memory-model.ts";
 import { World } from "./world.ts";
+import { zookeeper_backend } from "./zookeeper-model.ts";
 
-export const lock_models = ["memory", "etcd"] as const;
+export const lock_models = ["memory", "etcd", "zookeeper"] as const;
 export type LockModel = (typeof lock_models)[number];
 export type Result = { violation: string | null; starts: number; log: string[] };
 
@@ -23,7 +24,7 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   // What docs/safety.md says that it takes a fence hook for happens only where there is one.
   const fenced = random.chance(0.5);
   const rules = make_rules(world, gentle, fenced);
-  const backend = backends[model](world, rules.timing.attempt_ms);
+  const backend = backends[model](world, rules.timing.attempt_ms, gentle);
   const cluster = new Cluster(
     world,
     2 + random.integer(2),
@@ -54,7 +55,7 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   }
 }
 
-const backends = { memory: memory_backend, etcd: etcd_backend };
+const backends = { memory: memory_backend, etcd: etcd_backend, zookeeper: zookeeper_backend };
 
 function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules {
   const ttl_ms = random.pick([10_000, 15_000, 30_000]);
@@ -104,13 +105,15 @@ function make_plans({ random }: World, gentle: boolean, fenced: boolean): Plans 
 }
 
 const cut = faults["partition"] as (cluster: Cluster, for_ms: number) => void;
-const needs_fence = ["suspend", "key-deleted"];
+const needs_fence = ["suspend"];
 
 function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): void {
   const { world } = cluster;
   const { random } = world;
   const names = [...Object.keys(faults), ...Object.keys(backend.faults), "key-deleted"];
-  const allowed = names.filter((name) => random.chance(0.6) && (fenced || !needs_fence.includes(name)));
+  // Some runs have a few faults again and again, others have a bit of everything.
+  const share = random.pick([0.1, 0.3, 0.6]);
+  const allowed = names.filter((name) => random.chance(share) && (fenced || !needs_fence.includes(name)));
   if (allowed.length === 0) return;
   for (let at_ms = random.between(5000, 20_000); at_ms < faulty_ms; at_ms += random.between(500, 25_000)) {
     const name = random.pick(allowed);
@@ -129,8 +132,7 @@ function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): 
             cut(cluster, 1.5 * cluster.rules.timing.ttl_ms),
           );
       } else {
-        cluster.note(null, "an operator deletes the key");
-        backend.delete();
+        cluster.delete_key(backend);
       }
     });
   }
@@ -140,7 +142,12 @@ function plan_gentle(cluster: Cluster, service: ServiceFaults): void {
   const { world, rules } = cluster;
   const { random } = world;
   const for_ms = rules.timing.ttl_ms * 0.3;
-  const harmless = ["partition", "controller-pause", ...(service["service-down"] ? ["service-down"] : [])];
+  const survived = ["service-down", "leader-change", "member-down"] as const;
+  const harmless = [
+    "partition",
+    "controller-pause",
+    ...survived.filter((name) => service[name] !== undefined),
+  ];
   for (
     let at_ms = 15_000;
     at_ms + for_ms < faulty_ms;
@@ -150,7 +157,10 @@ function plan_gentle(cluster: Cluster, service: ServiceFaults): void {
     world.after(at_ms, () => {
       const fault = faults[name];
       if (fault) fault(cluster, for_ms);
-      else service["service-down"]?.(for_ms);
+      else {
+        cluster.note(null, `${name} for ${Math.round(for_ms)} ms`);
+        service[name as ServiceFault]?.(for_ms);
+      }
     });
   }
 }

@@ -3,7 +3,7 @@
 
 import type { Time } from "../../src/core/time.ts";
 
-type Scheduled = { at_ns: bigint; order: number; run: () => void; cancelled: boolean };
+type Scheduled = { at_ns: bigint; order: number; run: () => void; quiet: boolean; cancelled: boolean };
 
 export class World {
   now_ns = 0n;
@@ -15,10 +15,10 @@ export class World {
     this.random = new Random(seed);
   }
 
-  /** Runs something delay_ms from now. Returns what takes it back. */
-  after(delay_ms: number, run: () => void): () => void {
+  /** Runs something delay_ms from now. Returns what takes it back. quiet: it settles no promise, and concerns no app. */
+  after(delay_ms: number, run: () => void, quiet = false): () => void {
     const delay_ns = BigInt(Math.ceil(Math.max(0, delay_ms) * 1e6));
-    const scheduled = { at_ns: this.now_ns + delay_ns, order: this.#order++, run, cancelled: false };
+    const scheduled = { at_ns: this.now_ns + delay_ns, order: this.#order++, run, quiet, cancelled: false };
     this.#insert(scheduled);
     return () => (scheduled.cancelled = true);
   }
@@ -30,6 +30,7 @@ export class World {
     for (let next = this.#pop(until_ns); next; next = this.#pop(until_ns)) {
       this.now_ns = next.at_ns;
       next.run();
+      if (next.quiet) continue;
       await settle();
       check();
     }
@@ -156,8 +157,8 @@ export class Clock implements Time {
   now_ns(): bigint {
     return this.#offset_ns + this.#world.now_ns + BigInt(Math.floor(Number(this.#world.now_ns) * this.#rate));
   }
-  after(delay_ms: number, run: () => void): () => void {
-    return this.#world.after(delay_ms / (1 + this.#rate), () => this.run(run));
+  after(delay_ms: number, run: () => void, quiet = false): () => void {
+    return this.#world.after(delay_ms / (1 + this.#rate), () => this.run(run), quiet);
   }
   /** Now, or when it goes on; never, when it is dead. */
   run(what: () => void): void {
