@@ -112,7 +112,7 @@ void tenure_at_most(struct page *p, uint64_t deadline_ns);
 enum {
     MAX_OWN = 3,
     DEEPEST = 16,    /* generations below a child that one look follows */
-    DEEP_MOST = 512, /* processes that one look looks at: it must not keep us from the next */
+    DEEP_MOST = 512, /* processes that one look looks into: it must not keep us from the next */
     DEEP_EVERY = 4,  /* sweeps */
 };
 

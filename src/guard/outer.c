@@ -31,6 +31,7 @@ static struct outer {
     uint32_t sequence_in;
     struct { uint32_t cap_ms, grace_ms, stop_signal, scope; } hello;
     bool greeted, app, takeover, undead;
+    bool killing_told;         /* inner kills before it says so, and may die in between */
     bool mounts_changed, mounts_told; /* one report until the next order: a storm of mounts must not fill the socket */
     bool ended;       /* this tenure's end was noticed, and a sign of life asked for */
     bool more;        /* zombies are left to reap */
@@ -132,6 +133,7 @@ static void hear_inner(void) {
             return;
         }
         tell((uint8_t)said.type, said.payload, said.length);
+        if (said.type == F_KILLING) o.killing_told = true;
         const uint8_t *v = said.payload + 8; /* behind the tenure */
         if (said.type == F_UNDEAD) app_is_undead(get_u32(v), (pid_t)get_u32(v + 4), get_u32(v + 8), get_u32(v + 12));
     }
@@ -146,8 +148,10 @@ static void take_over(void) {
     hear_inner();
     if (!o.app) return;
     o.takeover = true;
-    uint32_t none = 0;
-    if (atomic_compare_exchange_strong(&o.page->killing, &none, WHY_INNER_DIED)) tell_tenure(F_KILLING, 1, (uint32_t[]){WHY_INNER_DIED});
+    uint32_t why = 0; /* what it is already, when the exchange fails */
+    if (atomic_compare_exchange_strong(&o.page->killing, &why, WHY_INNER_DIED)) why = WHY_INNER_DIED;
+    if (!o.killing_told) tell_tenure(F_KILLING, 1, &why);
+    o.killing_told = true;
     if (o.kill_since == NEVER) say("the inner guard died: killing the app");
     o.tree.began_ns = o.tree.next_ns = 0;
 }
@@ -189,7 +193,7 @@ static uint32_t start_app(const struct order *order) {
     atomic_store(&o.page->main_ended, 0);
     atomic_store(&o.page->reaped, 0);
     atomic_store(&o.page->beat_ns, 0);
-    o.app = true, o.ended = false, o.kill_since = NEVER;
+    o.app = true, o.ended = o.killing_told = false, o.kill_since = NEVER;
     int pair[2] = {-1, -1};
     bool made = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0;
     o.to_inner = pair[0];

@@ -163,7 +163,7 @@ static void kill_below(struct tree *t, pid_t pid, int pidfd, int depth) {
 }
 
 static void kill_below_child(struct tree *t, pid_t pid, int depth) {
-    if (t->budget > 0) kill_below(t, pid, -1, depth);
+    if (t->budget > 0 && t->budget--) kill_below(t, pid, -1, depth);
 }
 
 static void signal_child(struct tree *t, pid_t pid, int sig) {

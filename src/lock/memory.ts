@@ -187,7 +187,8 @@ export class MemoryLock implements Lock {
     const record: LockRecord | null =
       state === "as-found" ? null : { ...this.#record, claim: String(token), state };
     await this.#carry(() => this.#service.release(token, record));
-    this.#token = 0n;
+    // An answer that comes late isn't about the next tenure, which a loss has let begin.
+    if (this.#token === token) this.#token = 0n;
   }
 
   async wait(abort: AbortSignal): Promise<void> {

@@ -85,21 +85,25 @@ function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules 
   };
 }
 
-function make_plans({ random }: World, gentle: boolean, fenced: boolean): Plans {
+/** What fails by chance fails only while there are faults: in the end somebody has to run. */
+function make_plans(world: World, gentle: boolean, fenced: boolean): Plans {
+  const { random } = world;
+  const chance = (probability: number): boolean =>
+    random.chance(probability) && world.now_ns < BigInt(faulty_ms * 1e6);
   const fails = gentle ? 0 : 0.1;
   return {
     app: () => ({
       stop_ms: random.pick([5, 500, 5000, Infinity]),
-      life_ms: !gentle && random.chance(0.1) ? random.between(0, 30_000) : Infinity,
-      undead_ms: !gentle && fenced && random.chance(0.1) ? random.between(0, 60_000) : 0,
+      life_ms: !gentle && chance(0.1) ? random.between(0, 30_000) : Infinity,
+      undead_ms: !gentle && fenced && chance(0.1) ? random.between(0, 60_000) : 0,
     }),
     hook: () => ({
       takes_ms: random.between(0, 1000),
-      failure: random.chance(fails) ? "the hook failed" : null,
+      failure: chance(fails) ? "the hook failed" : null,
     }),
     drain: () => ({
       takes_ms: random.between(0, 800),
-      failure: random.chance(fails) ? "the drain failed" : null,
+      failure: chance(fails) ? "the drain failed" : null,
     }),
   };
 }

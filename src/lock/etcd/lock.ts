@@ -133,7 +133,8 @@ export class EtcdLock implements Lock {
       const record = state === "as-found" ? null : this.#record_of(state, tenure.create, tenure.since);
       await give_back(this.#api, this.#target.path, tenure.create, record);
     }
-    this.#tenure = undefined;
+    // An answer that comes late isn't about the next tenure, which a loss has let begin.
+    if (this.#tenure === tenure) this.#tenure = undefined;
     // Whatever an attempt without an answer has created, or will, goes with its lease.
     for (const lease of this.#attempts.keys()) {
       await this.#leases.revoke(BigInt(lease));
