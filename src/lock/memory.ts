@@ -53,8 +53,8 @@ export class MemoryService {
     const token = held?.token ?? ++this.#tokens;
     const end_ns = this.#renew(ttl_ms);
     this.#held = { instance: record.instance, token, end_ns, by: { ...record, claim: String(token) } };
+    this.#watch_end(token);
     if (this.#found === null || this.#found.state === "clean") this.mark(token, record);
-    this.#time.after(ttl_ms, () => this.held);
     return {
       token,
       previous: this.#found,
@@ -65,7 +65,6 @@ export class MemoryService {
     const { held } = this;
     if (held?.token !== token) return false;
     held.end_ns = this.#renew(ttl_ms);
-    this.#time.after(ttl_ms, () => this.held);
     return true;
   }
   /** false: it is another's. */
@@ -89,6 +88,12 @@ export class MemoryService {
     return () => this.#watchers.delete(on_free);
   }
 
+  /** Until this tenure has ended. A timer may come a little early. */
+  #watch_end(token: bigint): void {
+    const { held } = this;
+    if (held?.token !== token) return;
+    this.#time.after(Math.max(1, ms_between(this.#time.now_ns(), held.end_ns)), () => this.#watch_end(token));
+  }
   #renew(ttl_ms: number): bigint {
     this.#renewed_ns = this.#time.now_ns();
     return this.#renewed_ns + ms_to_ns(ttl_ms);
