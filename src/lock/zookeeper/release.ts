@@ -1,4 +1,4 @@
-import { LockUnknown } from "../../errors.ts";
+import { LockRefused, LockUnknown } from "../../errors.ts";
 import type { Credentials } from "../lock.ts";
 import type { Session, ZooKeeperApi, ZooKeeperConnection, ZooKeeperOperation } from "./api.ts";
 import { drop_link, open_link } from "./link.ts";
@@ -19,26 +19,38 @@ export async function give_back(
   nodes: Nodes,
   record: string | null,
 ): Promise<void> {
-  let deleted = false;
-  for (let tries = 0; !deleted && tries < 5; tries += 1) {
-    await barrier(connection, nodes.root);
-    // First the record, which each take-over writes: if it is unchanged in the end, then so is whose the lock is.
-    const there = await connection.exists(nodes.record);
-    const node = await connection.get(nodes.lock);
-    if (node === "no-node" || node.stat.ephemeral_owner !== connection.session.id) break;
-    const answer = await connection.multi([
-      { op: "delete", path: nodes.lock, version: node.stat.version },
-      ...in_record(nodes.record, record, there === "no-node" ? -1 : there.version),
-    ]);
-    deleted = answer === "done";
+  let outcome: "deleted" | "again" | "not-ours" = "again";
+  try {
+    for (let tries = 0; outcome === "again" && tries < 5; tries += 1)
+      outcome = await try_to_delete(connection, nodes, record);
+  } catch (error) {
+    // Who may not write there any more may still end its session, and with it the lock.
+    if (!(error instanceof LockRefused)) throw error;
   }
   try {
     await connection.close_session();
   } catch (error) {
     // Deleted is given back; then the session may as well end by itself.
-    if (!deleted || !(error instanceof LockUnknown)) throw error;
+    if (outcome !== "deleted" || !(error instanceof LockUnknown)) throw error;
     connection.drop();
   }
+}
+
+async function try_to_delete(
+  connection: ZooKeeperConnection,
+  nodes: Nodes,
+  record: string | null,
+): Promise<"deleted" | "again" | "not-ours"> {
+  await barrier(connection, nodes.root);
+  // First the record, which each take-over writes: if it is unchanged in the end, then so is whose the lock is.
+  const there = await connection.exists(nodes.record);
+  const node = await connection.get(nodes.lock);
+  if (node === "no-node" || node.stat.ephemeral_owner !== connection.session.id) return "not-ours";
+  const answer = await connection.multi([
+    { op: "delete", path: nodes.lock, version: node.stat.version },
+    ...in_record(nodes.record, record, there === "no-node" ? -1 : there.version),
+  ]);
+  return answer === "done" ? "deleted" : "again";
 }
 
 function in_record(path: string, record: string | null, version: number): ZooKeeperOperation[] {
