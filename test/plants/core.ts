@@ -13,12 +13,29 @@ export type CorePlant = {
   lock: "memory" | "etcd" | "zookeeper";
 };
 
+/** etcd's rotation, before which a weaker proof may stand. */
+const rotation_from =
+  "      const lease = await this.#leases.grant();\n      const answer = await this.#api.txn(\n        [\n" +
+  '          { key: this.#keys.lock, target: "create", equals: tenure.create },';
+const keep_alive_first =
+  "      const asked_ns = this.#options.time.now_ns();\n" +
+  "      const { kvs } = await this.#api.range(this.#keys.lock);\n" +
+  "      const held = this.#leases.get(kvs[0]?.lease ?? 0n);\n" +
+  "      const ours = held && kvs[0]?.create_revision === tenure.create;\n" +
+  "      if (ours && (await this.#api.keep_alive(held.id)) > 0)\n" +
+  '        return { kind: "proved", proof: { t0_ns: asked_ns, bound_ms: held.bound_ms } };\n' +
+  rotation_from;
+
 /** ZooKeeper's prove(), where a weaker one may stand instead of the round. */
 const prove_from =
   '    const answer = await this.#round(this.#held);\n    return "kind" in answer ? answer : { kind: "proved"';
-const instead_of_the_round = (look: string): string =>
+const instead_of_the_round = (look: string, less_ms = 0): string =>
   `    const { ready } = this.#attachment;\n    const t0_ns = this.#options.time.now_ns();\n    if (ready) {\n${look}` +
-  `      return { kind: "proved", proof: { t0_ns, bound_ms: this.#attachment.bound_ms } };\n    }\n${prove_from}`;
+  `      return { kind: "proved", proof: { t0_ns, bound_ms: this.#attachment.bound_ms - ${less_ms} } };\n    }\n${prove_from}`;
+const write_on_the_old_connection =
+  '      const wrote = await ready.connection.multi([{ op: "set", path: this.#nodes.lock, data: this.#record(this.#held, "running"), version: -1 }]);\n' +
+  '      if (wrote !== "done") return { kind: "lost", because: "it is gone" };\n' +
+  "      this.#held.version += 1;\n";
 
 export const core_plants: CorePlant[] = [
   {
@@ -94,8 +111,8 @@ export const core_plants: CorePlant[] = [
   {
     what: "etcd: a keep-alive counts as a proof",
     file: "lock/etcd/lock.ts",
-    from: '      const lease = await this.#leases.grant();\n      const answer = await this.#api.txn(\n        [\n          { key: this.#keys.lock, target: "create", equals: tenure.create },',
-    to: '      const held = [...this.#leases.all()].at(-1);\n      const asked_ns = this.#options.time.now_ns();\n      if (held && (await this.#api.keep_alive(held.id)) > 0)\n        return { kind: "proved", proof: { t0_ns: asked_ns, bound_ms: held.bound_ms } };\n      const lease = await this.#leases.grant();\n      const answer = await this.#api.txn(\n        [\n          { key: this.#keys.lock, target: "create", equals: tenure.create },',
+    from: rotation_from,
+    to: keep_alive_first,
     lock: "etcd",
   },
   {
@@ -144,11 +161,23 @@ export const core_plants: CorePlant[] = [
     what: "ZooKeeper: an acknowledged write on the old connection is a proof",
     file: "lock/zookeeper/lock.ts",
     from: prove_from,
+    to: instead_of_the_round(write_on_the_old_connection),
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: such a write is a proof for a tick and a renewal less",
+    file: "lock/zookeeper/lock.ts",
+    from: prove_from,
+    to: instead_of_the_round(write_on_the_old_connection, 2000 + 3000),
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: two such writes in a row are a proof",
+    file: "lock/zookeeper/lock.ts",
+    from: prove_from,
     to: instead_of_the_round(
-      "      const { lock } = this.#nodes;\n      const version = -1;\n" +
-        '      const wrote = await ready.connection.multi([{ op: "set", path: lock, data: this.#record(this.#held, "running"), version }]);\n' +
-        '      if (wrote !== "done") return { kind: "lost", because: "it is gone" };\n' +
-        "      this.#held.version += 1;\n",
+      `      for (let count = 0; count < 2; count += 1) {\n${write_on_the_old_connection}` +
+        "        await new Promise<void>((resolve) => void this.#options.time.after(250, resolve));\n      }\n",
     ),
     lock: "zookeeper",
   },

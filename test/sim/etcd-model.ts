@@ -5,7 +5,8 @@ import type { EtcdApi, KeyValue, Operation, TxnAnswer, WatchEvent } from "../../
 import { EtcdLock } from "../../src/lock/etcd/lock.ts";
 import { give_back, type ReleaseRecord } from "../../src/lock/etcd/release.ts";
 import { LockUnknown } from "../../src/errors.ts";
-import type { Machine, ModelBackend } from "./cluster.ts";
+import type { ModelBackend } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
 import { Clock, type World } from "./world.ts";
 
 type Lease = { ttl_ms: number; end_ns: bigint };
@@ -15,18 +16,24 @@ class Store {
   readonly #keys = new Map<string, KeyValue>();
   readonly #leases = new Map<bigint, Lease>();
   readonly watchers = new Set<(event: WatchEvent) => void>();
+  on_expiry: () => void = () => {};
   revision = 1n;
   #next_lease = 1n;
 
   constructor(clock: Clock) {
     this.#clock = clock;
     const expire = (): void => {
-      for (const [id, { end_ns }] of this.#leases) if (clock.now_ns() >= end_ns) this.revoke(id);
+      for (const [id, { end_ns }] of this.#leases) if (clock.now_ns() >= end_ns) this.#expire(id);
       clock.after(500, expire);
     };
     expire();
   }
 
+  #expire(lease: bigint): void {
+    const held = [...this.#keys.values()].some((kv) => kv.lease === lease && kv.key.endsWith("/lock"));
+    this.revoke(lease);
+    if (held) this.on_expiry();
+  }
   grant(ttl_s: number): { lease: bigint; ttl_s: number } {
     const lease = this.#next_lease++;
     this.#leases.set(lease, { ttl_ms: ttl_s * 1000, end_ns: this.#end(ttl_s * 1000) });
@@ -196,6 +203,7 @@ export function etcd_backend(world: World, attempt_ms: number): ModelBackend {
       const txn = (...args: Parameters<EtcdApi["txn"]>) => Promise.resolve(store.txn(...args));
       world.after(3, () => void give_back({ ...api(machine), txn }, "/sim", BigInt(create_revision), record));
     },
+    on_expiry: (told) => (store.on_expiry = told),
     delete: () => store.delete_lock(),
     faults: {
       "service-down": for_a_while("down"),

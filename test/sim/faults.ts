@@ -1,6 +1,7 @@
 // The named faults. Each is one of what happens to a contender, its machine, its network or its lock service.
 
-import type { Cluster, Machine } from "./cluster.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
 
 /** What only the lock service's model can do; absent: it has no such fault. */
 export type ServiceFaults = Partial<Record<ServiceFault, (for_ms: number) => void>>;

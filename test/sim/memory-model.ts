@@ -1,7 +1,8 @@
 import type { LockRecord } from "../../src/core/record.ts";
 import { LockUnknown } from "../../src/errors.ts";
 import { MemoryLock, MemoryService, type Carry } from "../../src/lock/memory.ts";
-import type { Machine, ModelBackend } from "./cluster.ts";
+import type { ModelBackend } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
 import { Clock, type World } from "./world.ts";
 
 /** Requests that are late, lost, or done with the answer lost; a service that is down for a while. */

@@ -15,8 +15,8 @@ export class Ensemble {
   readonly tick_ns: bigint;
   /** syncLimit ticks: how long a follower waits for its leader, and a leader for a majority. */
   readonly patience_ns: bigint;
-  /** When the lock was created last. */
-  created = { zxid: 0n, at_ns: 0n };
+  on_expiry: () => void = () => {};
+  #newest = 0n;
   /** The PING thread does nothing, for one reason or another. */
   ping_stalls = 0;
   /** Messages are late. */
@@ -44,10 +44,11 @@ export class Ensemble {
     for (const other of others) other.follow(first);
   }
 
-  /** What a server learns to be agreed on. */
-  agreed({ zxid, nodes }: Txn): void {
-    const created = nodes.get(lock)?.stat.czxid === zxid;
-    if (created && zxid > this.created.zxid) this.created = { zxid, at_ns: this.#world.now_ns };
+  /** What a server learns to be agreed on, and whether a client asked for it. The first to learn it counts. */
+  agreed({ zxid, nodes, session }: Txn, asked: boolean): void {
+    if (zxid <= this.#newest) return;
+    this.#newest = zxid;
+    if (!asked && session?.timeout_ms === null && nodes.has(lock)) this.on_expiry();
   }
   negotiate(asked_ms: number): number {
     return Math.floor(asked_ms * this.#granted);
@@ -158,12 +159,13 @@ export class Ensemble {
       const bearable_ms = 0.95 * (Number(this.patience_ns) / 1e6);
       if (this.leader) this.#stop(this.leader, Math.min(for_ms, bearable_ms));
     },
-    // Long enough for a round of each contender. An overloaded leader often has both.
+    // Long enough for a round of each contender. An overloaded leader often has both; until its PING thread goes on, nothing
+    // that followers heard of counts.
     "delayed-requests": (for_ms) => {
       const most_ms = Math.max(for_ms, 6000);
       this.slow++;
       this.#world.after(most_ms, () => this.slow--, true);
-      if (this.#world.random.chance(0.5)) this.faults["ping-thread-stalls"]?.(most_ms + 2000);
+      if (this.#world.random.chance(0.6)) this.faults["ping-thread-stalls"]?.(most_ms + 20_000);
     },
     "ping-thread-stalls": (for_ms) => {
       this.ping_stalls++;

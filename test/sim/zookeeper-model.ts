@@ -13,7 +13,8 @@ import type {
 import { ZooKeeperLock } from "../../src/lock/zookeeper/lock.ts";
 import { nodes_at } from "../../src/lock/zookeeper/nodes.ts";
 import { give_back_session, type ReleaseRecord } from "../../src/lock/zookeeper/release.ts";
-import type { Machine, ModelBackend } from "./cluster.ts";
+import type { ModelBackend } from "./cluster.ts";
+import type { Machine } from "./machine.ts";
 import { Pipe } from "./pipe.ts";
 import type { Clock, World } from "./world.ts";
 import { Ensemble, path } from "./zookeeper-ensemble.ts";
@@ -150,7 +151,7 @@ export function zookeeper_backend(world: World, attempt_ms: number, gentle: bool
     const answer_ms = (): number => {
       const late_ms = first ? slow(0.5, 0.4, 0.9) : 0;
       first = false;
-      if (late_ms > 0 && session === ensemble.owner && random.chance(0.5))
+      if (late_ms > 0 && session === ensemble.owner && random.chance(0.8))
         cut(machine, late_ms + random.between(270, 500));
       return delay_ms() + late_ms;
     };
@@ -220,7 +221,7 @@ export function zookeeper_backend(world: World, attempt_ms: number, gentle: bool
       });
     },
     delete: () => ensemble.leader?.operate([{ op: "delete", path: `${path}/lock` }]),
-    held_since_ns: () => ensemble.created.at_ns,
+    on_expiry: (told) => (ensemble.on_expiry = told),
     faults: ensemble.faults,
   };
 }

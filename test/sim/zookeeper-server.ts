@@ -3,39 +3,12 @@
 // nothing meanwhile. Sessions end at the leader only.
 
 import type { ZooKeeperOperation } from "../../src/lock/zookeeper/api.ts";
-import type { Asked, End, Request } from "./zookeeper-end.ts";
+import type { End, Request } from "./zookeeper-end.ts";
 import type { Ensemble } from "./zookeeper-ensemble.ts";
 import { multi, Tree, type Txn } from "./zookeeper-tree.ts";
+import type { Following, From, Leading, Proposal, Role } from "./zookeeper-roles.ts";
+import { Tracker } from "./zookeeper-tracker.ts";
 import type { Clock } from "./world.ts";
-import type { Pipe } from "./pipe.ts";
-
-/** Picked: its time is over, and the thread that ends sessions will come to it, whatever it is told meanwhile. */
-type Tracked = { until_ns: bigint; picked: boolean; closing: boolean; owner: Server | null };
-type Proposal = { txn: Txn; from: From | null; acks: number };
-type From = { end: End; asked: Asked };
-type Follower = { pipe: Pipe; heard_ns: bigint };
-
-type Leading = {
-  is: "leading";
-  /** With what is proposed and not yet agreed on. */
-  head: Tree;
-  pending: Proposal[];
-  tracker: Map<bigint, Tracked>;
-  followers: Map<Server, Follower>;
-};
-type Following = {
-  is: "following";
-  leader: Server;
-  /** One connection to one leadership of it: what comes of an earlier one is nobody's. */
-  of: Leading;
-  to_leader: Pipe;
-  heard_ns: bigint;
-  /** Sessions that were heard of, for the leader's next PING. */
-  touched: Map<bigint, number>;
-  /** By session only: an answer to an earlier question is taken for this one's. */
-  revalidating: Map<bigint, End>;
-};
-type Role = { is: "looking" } | Leading | Following;
 
 export class Server {
   readonly name: string;
@@ -90,10 +63,10 @@ export class Server {
   }
   /** At the leader, and at once. */
   #revalidate(role: Leading, owner: Server, { session, timeout_ms }: End): boolean {
-    const tracked = role.tracker.get(session);
-    if (!tracked || tracked.closing) return false;
+    const tracked = role.tracker.find(session);
+    if (!tracked) return false;
     tracked.owner = owner;
-    this.#touch(role, session, timeout_ms);
+    role.tracker.touch(session, timeout_ms);
     return true;
   }
   #greeted(end: End, valid: boolean): void {
@@ -117,7 +90,7 @@ export class Server {
     end.back.send(() => end.client.alive());
   }
   #heard_of(role: Leading | Following, { session, timeout_ms }: End): void {
-    if (role.is === "leading") this.#touch(role, session, timeout_ms);
+    if (role.is === "leading") role.tracker.touch(session, timeout_ms);
     else role.touched.set(session, timeout_ms);
   }
   watch(path: string, end: End): void {
@@ -140,13 +113,12 @@ export class Server {
     const id = end.session;
     if ("begin_ms" in request) {
       const timeout_ms = request.begin_ms;
-      this.#track(role, id, timeout_ms, end.server);
+      role.tracker.begin(id, timeout_ms, end.server);
       return this.#propose(role, { ...this.#empty(role), session: { id, timeout_ms } }, from);
     }
     if ("close" in request) return this.end_session(id, from);
-    const tracked = role.tracker.get(id);
-    if (!tracked || tracked.closing)
-      return this.#propose(role, { ...this.#empty(role), answer: { refused: "expired" } }, from);
+    const tracked = role.tracker.find(id);
+    if (!tracked) return this.#propose(role, { ...this.#empty(role), answer: { refused: "expired" } }, from);
     tracked.owner ??= end.server;
     if (tracked.owner !== end.server)
       return this.#propose(role, { ...this.#empty(role), answer: { refused: "moved" } }, from);
@@ -156,8 +128,7 @@ export class Server {
   end_session(id: bigint, from: From | null): void {
     const { role } = this;
     if (role.is !== "leading") return;
-    const tracked = role.tracker.get(id);
-    if (tracked) tracked.closing = true;
+    role.tracker.close(id);
     const gone = role.head.ephemerals_of(id).map((path) => [path, null] as const);
     this.#propose(
       role,
@@ -206,7 +177,7 @@ export class Server {
     const { txn, from } = proposal;
     this.tail = this.tail.filter((one) => one !== proposal);
     this.tree.apply(txn);
-    this.#ensemble.agreed(txn);
+    this.#ensemble.agreed(txn, from !== null);
     for (const [path, node] of txn.nodes) {
       const ends = this.#watches.get(path);
       if (!ends) continue;
@@ -226,32 +197,6 @@ export class Server {
       for (const end of this.ends) if (end.session === session.id) end.close();
   }
 
-  // ---- sessions, at the leader ----
-
-  #track(role: Leading, id: bigint, timeout_ms: number, owner: Server | null): void {
-    role.tracker.set(id, { until_ns: 0n, picked: false, closing: false, owner });
-    this.#touch(role, id, timeout_ms);
-  }
-  /** Rounded up to the next multiple of tick. For one that is picked already it changes nothing. */
-  #touch({ tracker }: Leading, id: bigint, timeout_ms: number): void {
-    const tracked = tracker.get(id);
-    if (!tracked || tracked.closing) return;
-    const { tick_ns } = this.#ensemble;
-    tracked.until_ns = ((this.clock.now_ns() + BigInt(timeout_ms * 1e6)) / tick_ns + 1n) * tick_ns;
-  }
-  #expire(role: Leading): void {
-    if (this.role !== role) return;
-    const { tick_ns } = this.#ensemble;
-    const now_ns = this.clock.now_ns();
-    for (const [id, tracked] of role.tracker) {
-      if (tracked.picked || tracked.until_ns > now_ns) continue;
-      tracked.picked = true;
-      const end = (): void => void (this.role === role && !tracked.closing && this.end_session(id, null));
-      this.clock.after(this.#ensemble.expirer_late_ms(), end, true);
-    }
-    this.clock.after(Number(tick_ns - (now_ns % tick_ns)) / 1e6, () => this.#expire(role), true);
-  }
-
   // ---- leader and followers ----
 
   /** Elected: what it has logged is agreed on, and each session gets its full time. */
@@ -263,12 +208,16 @@ export class Server {
       is: "leading",
       head: new Tree(this.tree),
       pending: [],
-      tracker: new Map(),
+      tracker: new Tracker(
+        this.clock,
+        this.#ensemble,
+        (id) => this.role === role && this.end_session(id, null),
+      ),
       followers: new Map(),
     };
     this.role = role;
-    for (const [id, timeout_ms] of this.tree.sessions) this.#track(role, id, timeout_ms, null);
-    this.#expire(role);
+    for (const [id, timeout_ms] of this.tree.sessions) role.tracker.begin(id, timeout_ms, null);
+    role.tracker.watch(() => this.role === role);
     this.#ping(role, 0);
   }
   follow(leader: Server): void {
@@ -313,7 +262,7 @@ export class Server {
     this.role.touched = new Map();
     this.role.to_leader.send(() => {
       if (leader.role !== of || !leader.#hears_from(of, this)) return;
-      for (const [id, timeout_ms] of touched) leader.#touch(of, id, timeout_ms);
+      for (const [id, timeout_ms] of touched) of.tracker.touch(id, timeout_ms);
     });
   }
   #wait(role: Following): void {
