@@ -224,4 +224,18 @@ export const core_plants: CorePlant[] = [
     to: "  if (there.stat.ephemeral_owner !== 0n) {",
     lock: "zookeeper",
   },
+  {
+    what: "ZooKeeper: the connection that a round replaces counts as one that broke",
+    file: "lock/zookeeper/lock.ts",
+    from: " && this.#rounds === 0)",
+    to: ")",
+    lock: "zookeeper",
+  },
+  {
+    what: "a release that is answered late ends the next tenure",
+    file: "lock/memory.ts",
+    from: "    if (this.#token === token) this.#token = 0n;",
+    to: "    this.#token = 0n;",
+    lock: "memory",
+  },
 ];
