@@ -2,6 +2,7 @@ import { type Command, Option as CommanderOption } from "commander";
 import { load_config, load_settings, type Config, type Flags, type Settings } from "../config/load.ts";
 import type { Environment } from "../config/environment.ts";
 import { option, option_names, type OptionName, takes } from "../config/options.ts";
+import type { Raw } from "../config/values.ts";
 import { UsageError } from "../errors.ts";
 
 /** What every command that talks to the lock service takes. */
@@ -30,7 +31,9 @@ export function add_options(
     const ending = value === "" ? "" : ` (${value})`;
     const added = new CommanderOption(`--${name} <${placeholder}>`, `${meaning}${ending}`);
     if (group !== undefined) added.helpGroup(group);
-    command.addOption(added.hideHelp(!shown.includes(name)).argParser(once(`--${name}`)));
+    command.addOption(added.hideHelp(!shown.includes(name)));
+    if (option(name).kind === "volume") added.argParser(several);
+    else added.argParser(once(`--${name}`));
   }
   return command;
 }
@@ -51,9 +54,19 @@ export function flags_of(command: Command): Flags {
   for (const added of command.options) {
     const name = option_names.find((known) => `--${known}` === added.long);
     const value: unknown = command.getOptionValue(added.attributeName());
-    if (name !== undefined && typeof value === "string") flags[name] = value;
+    if (name !== undefined && is_raw(value)) flags[name] = value;
   }
   return flags;
+}
+
+function is_raw(value: unknown): value is Raw {
+  return (
+    typeof value === "string" || (Array.isArray(value) && value.every((part) => typeof part === "string"))
+  );
+}
+
+function several(value: string, before: readonly string[] = []): readonly string[] {
+  return [...before, value];
 }
 
 /** Of two values one would be ignored; which one, readers guess differently. */

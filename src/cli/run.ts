@@ -5,7 +5,10 @@ import { add_options, flag_options, read_config } from "./options.ts";
 
 /** What `run --help` shows; the rest is in `run --help-all`. */
 const groups: readonly (readonly [heading: string, names: readonly OptionName[]])[] = [
-  ["Lock:", ["lock", "node", "ttl", "when-busy", "wait-timeout", "on-loss"]],
+  [
+    "Lock and volume:",
+    ["lock", "volume", "node", "ttl", "when-busy", "wait-timeout", "on-loss", "on-outage"],
+  ],
   ["Stop:", ["stop-signal", "stop-timeout"]],
   ["Hooks:", ["fence", "pre-start", "post-stop", "lost"]],
   ["Operations:", ["config", "advertise", "listen", "termination-log"]],

@@ -1,11 +1,13 @@
 import { NotBuiltError } from "../errors.ts";
+import { split_fields } from "./fields.ts";
 import { nearest } from "./nearest.ts";
-import { environment_name, later_options, option_names, type OptionName, takes } from "./options.ts";
+import { environment_name, later_options, option, option_names, type OptionName, takes } from "./options.ts";
 import { quoted } from "./quoted.ts";
+import type { Raw } from "./values.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type FromEnvironment = {
-  entries: { name: OptionName; raw: string; where: string }[];
+  entries: { name: OptionName; raw: Raw; where: string }[];
   /** A sentence for each variable that looks like ours and isn't. */
   warnings: string[];
 };
@@ -27,8 +29,10 @@ export function read_environment(environment: Environment): FromEnvironment {
   for (const [variable, raw] of Object.entries(environment)) {
     if (raw === undefined || !variable.startsWith("LEASEHOLD_")) continue;
     const name = names.get(variable);
-    if (name !== undefined) result.entries.push({ name, raw, where: variable });
-    else if (later.has(variable))
+    if (name !== undefined) {
+      const several = option(name).kind === "volume" && raw.trim() !== "";
+      result.entries.push({ name, raw: several ? split_fields(raw, ";") : raw, where: variable });
+    } else if (later.has(variable))
       throw new NotBuiltError(`${variable} is not in this version`, variable, "unset it");
     else if (!given.test(variable) && !service_link.test(variable))
       result.warnings.push(warning(variable, [...names.keys()]));

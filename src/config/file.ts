@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
 import { ConfigError, NotBuiltError } from "../errors.ts";
 import { nearest } from "./nearest.ts";
-import { is_option, later_options, option, option_names, type OptionName, takes } from "./options.ts";
+import { is_option, later_options, option_names, type OptionName, takes, takes_list } from "./options.ts";
 import { quoted } from "./quoted.ts";
 import { read_file } from "./read-file.ts";
 import type { Raw } from "./values.ts";
@@ -13,7 +13,7 @@ const max_bytes = 1_000_000;
 /** Far more than there are options; what is deeper or longer was written for something else. */
 const keys_max = 1000;
 
-/** The options in a YAML file: one mapping of option names to texts; a hook may be a list of texts. */
+/** The options in a YAML file: one mapping of option names to texts; a hook or the volumes may be a list of texts. */
 export function read_config_file(path: string): Entry[] {
   return parse_config(read_file(path, "the configuration file", max_bytes), path);
 }
@@ -59,7 +59,7 @@ export function parse_config(text: string, path: string): Entry[] {
     const known = check_key(name, where);
     const raw = value === null ? "" : text_of(value);
     if (raw === undefined) {
-      const list = option(known).kind === "hook";
+      const list = takes_list(known);
       refuse(
         where,
         `${name} is no ${list ? "text or list of texts" : "text"}`,

@@ -1,11 +1,14 @@
 import { constants, hostname } from "node:os";
 import { check, derive, type Timing } from "../core/timing.ts";
 import { ConfigError, UsageError } from "../errors.ts";
+import { type AttachPlan, read_attach } from "./attach.ts";
 import { type Credentials, read_credentials } from "./credentials.ts";
 import { type Environment, read_environment } from "./environment.ts";
-import type { Endpoint, LockUrl } from "./lock-url.ts";
+import { escape_field, type Templates } from "./fields.ts";
+import { type Endpoint, format_lock_url, type LockUrl } from "./lock-url.ts";
 import { option_names, type OptionName } from "./options.ts";
 import { parse_value, type Raw, type Values } from "./values.ts";
+import { read_volumes, type VolumeRequirement } from "./volume.ts";
 
 export type LogLevel = NonNullable<Values["log-level"]>;
 export type LogFormat = NonNullable<Values["log-format"]>;
@@ -23,6 +26,12 @@ export type Settings = {
   when_busy: "wait" | "exit";
   wait_timeout_ms: number | null;
   on_loss: "exit" | "standby";
+  /** With a file: lock its volume is one of them. */
+  volumes: readonly VolumeRequirement[];
+  /** Of the first volume. */
+  volume_lease: boolean;
+  on_outage: "stop" | "hold";
+  attach: AttachPlan | null;
   /** Commands as they are run. */
   hooks: Record<"fence" | "pre_start" | "post_stop" | "lost", readonly string[] | null>;
   hook_timeout_ms: number;
@@ -41,7 +50,7 @@ export type Settings = {
 export type Config = Settings & { lock: LockUrl; credentials: Credentials };
 
 /** What the command line gave, by option name. */
-export type Flags = Partial<Record<OptionName, string>>;
+export type Flags = Partial<Record<OptionName, Raw>>;
 
 /** Everything that has to be right before anything starts: all values, their sums, the credentials' files. */
 export async function load_config(flags: Flags, environment: Environment): Promise<Config> {
@@ -93,19 +102,26 @@ export async function load_settings(flags: Flags, environment: Environment): Pro
     const text = flags[name];
     if (text !== undefined && name !== "config") take(name, text, `--${name}`);
   }
-  return { ...settle(values), sources, given: { raw, values }, warnings: from_environment.warnings };
+  return {
+    ...settle(values, environment),
+    sources,
+    given: { raw, values },
+    warnings: from_environment.warnings,
+  };
 }
 
 /** The defaults, those that follow from other values included. */
-function settle(values: Values): Omit<Settings, "sources" | "given" | "warnings"> {
+function settle(values: Values, env: Environment): Omit<Settings, "sources" | "given" | "warnings"> {
   const ttl_ms = values.ttl ?? 30_000;
+  const node = values.node ?? parse_value("node", hostname(), "the hostname, which is --node by default,");
+  const storage = settle_storage(values, { node, env });
   return {
-    node: values.node ?? parse_value("node", hostname(), "the hostname, which is --node by default,"),
+    node,
     advertise: values.advertise ?? null,
     timing: {
       ttl_ms,
       loss_grace_ms: values["loss-grace"] ?? Math.min(ttl_ms / 5, 5000),
-      drain_ms: values.drain ?? 0,
+      drain_ms: values.drain ?? (storage.volumes.length > 0 ? 1000 : 0),
       margin_ms: values.margin ?? Math.max(500, ttl_ms / 20),
       ...derive(ttl_ms),
       stop_timeout_ms: values["stop-timeout"] ?? 20_000,
@@ -115,6 +131,7 @@ function settle(values: Values): Omit<Settings, "sources" | "given" | "warnings"
     when_busy: values["when-busy"] ?? "wait",
     wait_timeout_ms: values["wait-timeout"] ?? null,
     on_loss: values["on-loss"] ?? "exit",
+    ...storage,
     hooks: {
       fence: values.fence ?? null,
       pre_start: values["pre-start"] ?? null,
@@ -127,4 +144,47 @@ function settle(values: Values): Omit<Settings, "sources" | "given" | "warnings"
     log_format: values["log-format"] ?? null,
     log_level: values["log-level"] ?? "info",
   };
+}
+
+function settle_storage(
+  values: Values,
+  templates: Templates,
+): Pick<Settings, "volumes" | "volume_lease" | "on_outage" | "attach"> {
+  const volumes = volumes_of(values, templates);
+  const attach = read_attach(values, volumes, templates);
+  const by_default = volumes.length > 0 && attach === null ? "on" : "off";
+  const volume_lease = (values["volume-lease"] ?? by_default) === "on";
+  const on_outage = values["on-outage"] ?? "stop";
+  const refuse = (what: string, remedy: string): never => {
+    throw new ConfigError(what, "", remedy);
+  };
+  if (volume_lease && volumes.length === 0)
+    refuse("--volume-lease is on, but there is no volume", "give --volume, or leave --volume-lease out");
+  if (!volume_lease && values.lock?.scheme === "file")
+    refuse(
+      "--volume-lease is off, and a file: lock is one",
+      "leave --volume-lease out, or take another lock",
+    );
+  if (on_outage === "hold" && values.lock?.scheme === "file")
+    refuse("--on-outage hold has no meaning for a file: lock, which no server can take away", "leave it out");
+  if (on_outage === "hold" && !volume_lease) {
+    const why = volumes.length === 0 ? "there is no volume" : "the volume lease is off";
+    refuse(
+      `--on-outage hold goes by the volume lease, and ${why}`,
+      volumes.length === 0 ? "give --volume" : "give --volume-lease on",
+    );
+  }
+  return { volumes, volume_lease, on_outage, attach };
+}
+
+/** A file: lock requires its volume, and it is the first then: the volume lease is on the first. */
+function volumes_of(values: Values, templates: Templates): VolumeRequirement[] {
+  const texts = values.volume ?? [];
+  const volumes = read_volumes(texts, templates);
+  const { lock } = values;
+  if (lock?.scheme !== "file") return volumes;
+  const own = volumes.find(({ path }) => path === lock.path);
+  if (own) return [own, ...volumes.filter((volume) => volume !== own)];
+  const text = { where: `--lock ${format_lock_url(lock)}`, path: escape_field(lock.path), fields: [] };
+  return read_volumes([text, ...texts], templates);
 }

@@ -12,7 +12,9 @@ type Kind =
   | "lock"
   | "name"
   | "secret"
-  | "signal";
+  | "signal"
+  | "text"
+  | "volume";
 
 export type Option = {
   kind: Kind;
@@ -36,7 +38,7 @@ export const options = {
     kind: "lock",
     placeholder: "URL",
     default: "required",
-    meaning: "which lock: zk, zks, etcd or etcds URL",
+    meaning: "URL: zk, zks, etcd, etcds or file",
     why: "All contenders of one app give the same URL. Several hosts are servers of one ensemble, tried in turn.",
   },
   node: {
@@ -64,7 +66,7 @@ export const options = {
   drain: {
     kind: "duration",
     placeholder: "D",
-    default: "0",
+    default: "1s with a volume, else 0",
     meaning: "after the kill, time to flush writes",
     why: "What the kernel still holds of the dead app has to reach the storage before the lock may be another's.",
   },
@@ -120,6 +122,101 @@ export const options = {
     default: "exit",
     meaning: "after a loss: exit or standby",
     why: "exit (code 80) lets the orchestrator decide; standby contends again in the same process.",
+  },
+  volume: {
+    kind: "volume",
+    placeholder: "PATH[,…]",
+    default: "",
+    meaning: "what must be mounted, and work; repeatable",
+    why: "The app starts only on the right volume, and is stopped when it is lost; [storage.md](storage.md) has the keys after PATH. In the variable `;` stands between volumes, in the file it is a text or a list.",
+  },
+  "volume-lease": {
+    kind: "choice",
+    placeholder: "on|off",
+    choices: ["on", "off"],
+    default: "on with a volume that isn't attached",
+    meaning: "the volume vouches for who runs: on or off",
+    why: "off is only for volumes that one machine alone can attach: then nothing but the lock protects the data.",
+  },
+  "on-outage": {
+    kind: "choice",
+    placeholder: "WHAT",
+    choices: ["stop", "hold"],
+    default: "stop",
+    meaning: "no lock service in time: stop or hold",
+    why: "hold goes on by the volume lease alone, for as long as the outage lasts; nobody else can start meanwhile.",
+  },
+  attach: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "attaches the first volume's device",
+    why: "Runs under the lock, before fsck and mount. It has to come back only when the device is there.",
+  },
+  detach: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "undoes --attach, after the unmount",
+    why: "Runs when the app is dead, before the release. When it fails the end isn't clean, and the next one fences.",
+  },
+  device: {
+    kind: "text",
+    placeholder: "PATH",
+    default: "",
+    meaning: "block device that is mounted at the volume",
+    why: "With --fstype it makes fsck, mount and unmount built in. It may hold {node}, {slot} and {env:NAME}.",
+  },
+  fstype: {
+    kind: "name",
+    placeholder: "TYPE",
+    default: "",
+    meaning: "the file system on --device",
+    why: "It decides on fsck: ext2 to ext4, vfat and f2fs are repaired as far as that is safe, others repair themselves at the mount.",
+  },
+  "mount-options": {
+    kind: "name",
+    placeholder: "OPTIONS",
+    default: "",
+    meaning: "for mounting --device, as mount -o takes them",
+    why: "Only with --device; a command in --mount knows its own.",
+  },
+  fsck: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "checks the device, in place of the built-in",
+    why: "Exit codes are fsck's: 0 and 1 go on, all others refuse the start with 74.",
+  },
+  mount: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "mounts the volume, in place of the built-in",
+    why: "After it the volume's checks decide whether the right thing is there.",
+  },
+  unmount: {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "undoes the mount, in place of the built-in",
+    why: "It must fail when it leaves the volume mounted: a lazy unmount would let the next one mount it beside ours.",
+  },
+  "attach-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "60s",
+    meaning: "for each of attach, mount, unmount, detach",
+    why: "Then the step is killed with all that it started, and has failed.",
+  },
+  "fsck-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "1h",
+    meaning: "how long fsck may take",
+    why: "Killing fsck halfway helps nobody: be generous. The lock is renewed meanwhile.",
   },
   fence: {
     kind: "hook",
@@ -251,8 +348,8 @@ export type OptionName = keyof typeof options;
 /** Sorted as in the table. */
 export const option_names: readonly OptionName[] = Object.keys(options).filter(is_option);
 
-/** Options that the design knows and this version doesn't have: a volume that is asked for must not be silently unchecked. */
-export const later_options: readonly string[] = ["volume", "volume-lease", "on-outage", "attach", "profile"];
+/** Options that the design knows and this version doesn't have: what is asked for must not be silently left out. */
+export const later_options: readonly string[] = ["profile"];
 
 export function option(name: OptionName): Option {
   return options[name];
@@ -272,4 +369,10 @@ export function takes(name: OptionName, place: "flag" | "environment" | "file"):
   const { only } = option(name);
   if (only === "environment") return place === "environment";
   return only === undefined || place !== "file";
+}
+
+/** Whether its value may be a list in the file. */
+export function takes_list(name: OptionName): boolean {
+  const { kind } = option(name);
+  return kind === "hook" || kind === "volume";
 }

@@ -22,7 +22,8 @@ function property(name: OptionName): object {
       return { description, type: "string", pattern: duration };
     case "choice":
       return { description, enum: choices };
-    case "hook": {
+    case "hook":
+    case "volume": {
       const list = { type: "array", items: { type: "string" }, minItems: 1 };
       return { description, oneOf: [{ type: "string", minLength: 1 }, list] };
     }
@@ -53,7 +54,7 @@ errors that name the nearest known one; unknown variables warn. \`config\` can't
 environment or in a file of its own.
 
 A duration D needs a unit: \`250ms\`, \`1.5s\`, \`2m\`, \`1h\`; only \`0\` does without. A hook CMD is run by \`sh -c\`; in the file
-it may be a list, which is run as it is: \`fence: [/usr/local/bin/fence, --off]\`.
+it may be a list, which is run as it is: \`fence: [/usr/local/bin/fence, --off]\`. \`--volume\` may be given several times.
 
 \`leasehold config check\` says what is wrong, \`config show\` what is in effect and where it came from, \`config schema\` gives a
 JSON Schema of the file, and \`leasehold explain\` draws the durations. This table is made from

@@ -1,9 +1,11 @@
 import { format_duration } from "./durations.ts";
+import { escape_field } from "./fields.ts";
 import type { Settings } from "./load.ts";
 import { format_endpoint, format_lock_url } from "./lock-url.ts";
 import { option, option_names, type OptionName } from "./options.ts";
 import { escaped } from "./quoted.ts";
 import { format_signal } from "./signals.ts";
+import { format_volume } from "./volume.ts";
 
 /** Each option in effect as a line of YAML, its source as the comment: read as --config, it gives the same again. */
 export function show(settings: Settings): string {
@@ -28,6 +30,10 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
     margin: timing.margin_ms,
     "stop-timeout": timing.stop_timeout_ms,
     "hook-timeout": settings.hook_timeout_ms,
+    ...(settings.attach && {
+      "attach-timeout": settings.attach.step_timeout_ms,
+      "fsck-timeout": settings.attach.fsck_timeout_ms,
+    }),
     ...(settings.wait_timeout_ms !== null && { "wait-timeout": settings.wait_timeout_ms }),
   };
   const duration_ms = durations[name];
@@ -39,6 +45,20 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
       return values["lock-password"] === undefined ? undefined : "***";
     case "node":
       return scalar(settings.node);
+    case "volume":
+      return settings.volumes.length === 0 ? undefined : list(settings.volumes.map(format_volume));
+    case "volume-lease":
+      return settings.volume_lease ? "on" : "off";
+    case "on-outage":
+      return settings.on_outage;
+    case "attach":
+    case "detach":
+    case "mount":
+    case "unmount":
+    case "fsck":
+      return list(settings.attach?.[name] ?? null);
+    case "device":
+      return settings.attach?.built_in ? scalar(escape_field(settings.attach.built_in.device)) : undefined;
     case "stop-signal":
       return format_signal(settings.stop_signal);
     case "stop-scope":

@@ -5,6 +5,7 @@ import { nearest } from "./nearest.ts";
 import { option, type OptionName, type options } from "./options.ts";
 import { quoted } from "./quoted.ts";
 import { parse_signal } from "./signals.ts";
+import { parse_volume, type VolumeText } from "./volume.ts";
 
 /** The command, ready to be run: a string became sh -c, a list is as it was. */
 type Hook = readonly string[];
@@ -20,6 +21,8 @@ type OfKind = {
   name: string;
   secret: string;
   signal: number;
+  text: string;
+  volume: readonly VolumeText[];
 };
 type OfOption<O extends { kind: keyof OfKind }> = O extends { choices: readonly (infer C)[] }
   ? C
@@ -28,7 +31,7 @@ type OfOption<O extends { kind: keyof OfKind }> = O extends { choices: readonly 
 /** What was given, read: durations in ms, signals as numbers. */
 export type Values = { -readonly [N in OptionName]?: OfOption<(typeof options)[N]> };
 
-/** As it was given. A list can stand only in the file. */
+/** As it was given. A list can stand only in the file, or is a flag that was given several times. */
 export type Raw = string | readonly string[];
 
 /** Reads one value. where: as the user wrote it, e.g. "--ttl", "LEASEHOLD_TTL". */
@@ -36,6 +39,7 @@ export function parse_value<N extends OptionName>(name: N, raw: Raw, where: stri
 export function parse_value(name: OptionName, raw: Raw, where: string): OfKind[keyof OfKind] {
   const { kind, choices = [], min_ms = 0 } = option(name);
   if (kind === "hook") return parse_hook(raw, where);
+  if (kind === "volume") return parse_volumes(raw, where);
   if (typeof raw !== "string") throw new ConfigError(`${where} is a list`, raw.join(" "), "give one value");
   if (raw.includes("\0")) throw new ConfigError(`${where} holds a NUL character`, "", "leave it out");
   if (raw.trim() === "") throw new ConfigError(`${where} is empty`, raw, "give a value, or leave it out");
@@ -81,8 +85,17 @@ export function parse_value(name: OptionName, raw: Raw, where: string): OfKind[k
     }
     case "file":
     case "secret":
+    case "text":
       return raw;
   }
+}
+
+function parse_volumes(raw: Raw, where: string): VolumeText[] {
+  const texts = typeof raw === "string" ? [raw] : raw;
+  if (texts.length === 0 || texts.some((text) => text.trim() === "")) {
+    throw new ConfigError(`${where} is empty`, "", "give a path, or leave it out");
+  }
+  return texts.map((text) => parse_volume(text, where));
 }
 
 function parse_hook(raw: Raw, where: string): Hook {

@@ -94,7 +94,7 @@ const mistakes: readonly (readonly [argv: readonly string[], sentence: string])[
     ["config", "check", "more"],
     "64 too many arguments for 'check'. Expected 0 arguments but got 1: more; see leasehold config check --help",
   ],
-  [["config", "check", "--volume=/data"], "64 --volume is not in this version; leave it out"],
+  [["config", "check", "--profile=mysql"], "64 --profile is not in this version; leave it out"],
   [
     ["config", "check", "--lock-password=s3cret"],
     "64 unknown option '--lock-password'; give --lock-password-file or LEASEHOLD_LOCK_PASSWORD",

@@ -55,6 +55,6 @@ test("what leasehold gives to the app configures no leasehold in the app", () =>
 });
 
 test("an option of a later version is refused: what it asks for would silently be missing", async () => {
-  const sentence = "64 LEASEHOLD_VOLUME is not in this version; unset it";
-  assert.equal(await refusal(() => read_environment({ LEASEHOLD_VOLUME: "/data" })), sentence);
+  const sentence = "64 LEASEHOLD_PROFILE is not in this version; unset it";
+  assert.equal(await refusal(() => read_environment({ LEASEHOLD_PROFILE: "/data" })), sentence);
 });

@@ -59,8 +59,8 @@ const bad: readonly (readonly [what: string, text: string, sentence: RegExp])[] 
   ["a key of Object", "constructor: 5s", /"constructor" is no option/],
   [
     "a key of a later version",
-    "volume: /data",
-    /^64 "f", line 1: volume is not in this version; leave it out$/,
+    "profile: mysql",
+    /^64 "f", line 1: profile is not in this version; leave it out$/,
   ],
   ["config in the file", "config: other.yaml", /config can't stand in the file itself; give --config$/],
   [
