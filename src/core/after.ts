@@ -1,7 +1,7 @@
 // The app is dead, or was never started: flush, post-stop, release, and then the exit or the next turn.
 
 import type { Effect, Step } from "./effect.ts";
-import { outcome } from "./exit.ts";
+import { failed, outcome } from "./exit.ts";
 import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
 import { end_of } from "./lease.ts";
 import type { AppEnd, Draining, Ending, PostStop, Releasing, Tenure } from "./state.ts";
@@ -24,8 +24,12 @@ export function after_app(
   because: string | null,
 ): Step {
   const after = { tenure, ending, end };
-  if (!context.rules.drains) return drained(after, true, effects, context, because);
-  const drain: Effect = { do: "drain", tenure: tenure.id, until_ns: end_of(tenure.proof) };
+  if (!context.rules.drains || !tenure.touched) return drained(after, true, effects, context, because);
+  // A volume that is lost gets the time that was kept back for it, no more: others may have a better one.
+  const budget_ns = context.now_ns + ms_to_ns(context.rules.timing.drain_ms);
+  const end_ns = end_of(tenure.proof);
+  const until_ns = ending.why === "volume-lost" && budget_ns < end_ns ? budget_ns : end_ns;
+  const drain: Effect = { do: "drain", tenure: tenure.id, until_ns };
   return next({ at: "draining", ...after }, [...effects, drain], because ?? "flushing what the app wrote");
 }
 
@@ -46,18 +50,24 @@ export const post_stop: Handlers<PostStop> = {
         { ...state, clean: false },
         [],
         context,
-        `a process of the ${state.hook} hook can't be killed`,
+        `a process of the ${event.hook} hook can't be killed`,
       );
-    const failed = event.failure !== null;
-    const because = failed ? `the ${state.hook} hook failed: ${event.failure}` : null;
+    const { failure, hook } = event;
+    const because = failure === null ? null : failed(hook, failure);
     const ending: Ending =
-      failed && state.hook === "post-stop" && outcome(state.ending, state.end).code === 0
-        ? { why: "hook-failed", hook: "post-stop", because: event.failure ?? "" }
+      failure !== null && state.hook !== "lost" && outcome(state.ending, state.end).code === 0
+        ? { why: "hook-failed", hook, because: failure }
         : state.ending;
     const after = { ...state, ending };
-    return state.hook === "lost"
-      ? run_post_stop(after, state.clean, [], context, because)
-      : release(after, [], context, because);
+    switch (state.hook) {
+      case "lost":
+        return run_post_stop(after, state.clean, [], context, because);
+      case "post-stop":
+        return detach(after, [], context, because);
+      case "detach":
+        // What is still mounted here may still be written to: the next one has to fence first.
+        return release({ ...after, clean: state.clean && failure === null }, [], context, because);
+    }
   },
   ...holding<PostStop>(),
   ...ignore("drained"),
@@ -96,7 +106,7 @@ export const releasing: Handlers<Releasing> = {
     "undead",
     "hook-done",
   ),
-  ...ignore("drained", "stop", "marked", "unmarked"),
+  ...ignore("drained", "stop", "marked", "unmarked", "volume-lost"),
 };
 
 /** What draining and post-stop do alike while they wait: the lock is renewed. */
@@ -131,7 +141,7 @@ function holding<S extends Draining | PostStop>() {
       "unmarked",
       "deadline-set",
     ),
-    ...ignore("start-refused", "started", "ended", "killing", "empty", "undead", "stop"),
+    ...ignore("start-refused", "started", "ended", "killing", "empty", "undead", "stop", "volume-lost"),
   };
 }
 
@@ -145,7 +155,8 @@ function drained(
 ): Step {
   const { tenure, ending } = after;
   const clean = flushed && is_provably_ours(tenure, context.now_ns);
-  if (ending.why !== "lease-lost" || !context.rules.hooks.lost || after.end === null)
+  const lost = ending.why === "lease-lost" || ending.why === "volume-lost";
+  if (!lost || !context.rules.hooks.lost || after.end === null)
     return run_post_stop(after, clean, effects, context, because);
   const hook: Effect = {
     do: "hook",
@@ -171,7 +182,7 @@ function run_post_stop(
   const runs =
     context.rules.hooks.post_stop && end !== null && tenure.open && is_provably_ours(tenure, context.now_ns);
   const state: PostStop = { at: "post-stop", tenure, ending, end, clean, hook: "post-stop" };
-  if (!runs) return release(state, effects, context, because);
+  if (!runs) return detach(state, effects, context, because);
   const { previous } = tenure;
   const hook: Effect = {
     do: "hook",
@@ -182,6 +193,15 @@ function run_post_stop(
     because: "",
   };
   return next(state, [...effects, hook], because);
+}
+
+/** Also when the lock is another's already: what is mounted here only gets more dangerous by staying. */
+function detach(state: PostStop, effects: Effect[], context: Context, because: string | null): Step {
+  const { tenure } = state;
+  if (!tenure.attached) return release(state, effects, context, because);
+  const { id, previous } = tenure;
+  const hook: Effect = { do: "hook", hook: "detach", tenure: id, previous, same_boot: false, because: "" };
+  return next({ ...state, hook: "detach" }, [...effects, hook], because ?? "detaching the volume");
 }
 
 function release(state: PostStop, effects: Effect[], context: Context, because: string | null): Step {
@@ -203,7 +223,9 @@ function release_effect({ tenure, clean }: Releasing): Effect {
 function finish(state: Releasing, context: Context, because: string | null, effects: Effect[] = []): Step {
   const { ending, end, tenure } = state;
   // An app that was never started has lost nothing: the next turn. After a loss that is the user's choice.
-  const again = ending.why === "lease-lost" && (end === null || context.rules.on_loss === "standby");
+  const again =
+    (ending.why === "lease-lost" && (end === null || context.rules.on_loss === "standby")) ||
+    (ending.why === "volume-lost" && context.rules.on_loss === "standby");
   if (again)
     return next(contend(tenure.id, context), [...effects, { do: "take" }], because ?? "contending again");
   const { code, because: reason } = outcome(ending, end);

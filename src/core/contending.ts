@@ -30,7 +30,7 @@ export const starting: Handlers<Starting> = {
     "ended",
     "killing",
   ),
-  ...ignore("empty", "undead", "hook-done", "drained"),
+  ...ignore("empty", "undead", "hook-done", "drained", "volume-lost"),
 };
 
 export const contending: Handlers<Contending> = {
@@ -138,6 +138,7 @@ export const contending: Handlers<Contending> = {
     "deadline-refused",
   ),
   ...ignore("start-refused", "started", "ended", "killing", "empty", "undead", "hook-done", "drained"),
+  ...ignore("volume-lost"),
 };
 
 function again(state: Contending): Step {

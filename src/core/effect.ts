@@ -15,11 +15,11 @@ export type Effect =
   // ---- the guard ----
   /** Opens the tenure, or moves its deadline. */
   | { do: "deadline"; tenure: bigint; deadline_ns: bigint }
-  | { do: "start"; tenure: bigint; token: bigint }
+  | { do: "start"; tenure: bigint; token: bigint; lock_token: bigint }
   | { do: "signal"; tenure: bigint; signal: number }
   /** close: its jobs end as well. */
   | { do: "kill"; tenure: bigint; close: boolean }
-  // ---- hooks and the drain ----
+  // ---- hooks, the volume's work, and the drain ----
   | {
       do: "hook";
       hook: Hook;

@@ -11,6 +11,7 @@ export type Event =
   | {
       type: "taken";
       token: bigint;
+      lock_token: bigint;
       proof: Proof;
       previous: LockRecord | null;
       previous_seen_ns: bigint | null;
@@ -43,5 +44,8 @@ export type Event =
   /** alive: something of it can't be killed. */
   | { type: "hook-done"; tenure: bigint; hook: Hook; failure: string | null; alive: boolean }
   | { type: "drained"; tenure: bigint; failure: string | null }
+  // ---- the volume ----
+  /** kill: what is left of it must not be written to any more. stop: the app may end by itself. */
+  | { type: "volume-lost"; tenure: bigint; because: string; how: "kill" | "stop" }
   // ---- the user ----
   | { type: "stop"; signal: number };

@@ -1,18 +1,30 @@
-import type { AppEnd, Ending } from "./state.ts";
+import type { AppEnd, Ending, Hook } from "./state.ts";
 
 /** The codes that the core decides on; docs/exit-codes.md has the whole table. */
 export const exit_codes = {
   unreachable: 69,
   defect: 70,
+  volume_failed: 74,
   busy: 75,
   config: 78,
   lease_lost: 80,
+  volume_lost: 81,
   fence_failed: 83,
   hook_failed: 84,
   undead: 86,
   not_executable: 126,
   not_found: 127,
 } as const;
+
+const failure_codes: Record<Hook, number> = {
+  fence: exit_codes.fence_failed,
+  attach: exit_codes.volume_failed,
+  verify: exit_codes.volume_failed,
+  "pre-start": exit_codes.hook_failed,
+  "post-stop": exit_codes.hook_failed,
+  detach: exit_codes.hook_failed,
+  lost: exit_codes.hook_failed,
+};
 
 /** errno: no such file or directory. */
 const ENOENT = 2;
@@ -44,11 +56,10 @@ export function outcome(ending: Ending, end: AppEnd | null): { code: number; bec
       };
     case "lease-lost":
       return { code: exit_codes.lease_lost, because: `the lease was lost: ${ending.because}` };
+    case "volume-lost":
+      return { code: exit_codes.volume_lost, because: `the volume was lost: ${ending.because}` };
     case "hook-failed":
-      return {
-        code: ending.hook === "fence" ? exit_codes.fence_failed : exit_codes.hook_failed,
-        because: `the ${ending.hook} hook failed: ${ending.because}`,
-      };
+      return { code: failure_codes[ending.hook], because: failed(ending.hook, ending.because) };
     case "refused":
       return { code: exit_codes.config, because: ending.because };
     case "guard":
@@ -78,10 +89,26 @@ export function reason(ending: Ending): string {
       return `stopping: signal ${ending.signal}`;
     case "lease-lost":
       return `the lease is lost: ${ending.because}`;
+    case "volume-lost":
+      return `the volume is lost: ${ending.because}`;
     case "hook-failed":
-      return `the ${ending.hook} hook failed: ${ending.because}`;
+      return failed(ending.hook, ending.because);
     case "refused":
     case "guard":
       return ending.because;
+  }
+}
+
+/** What failed, as a sentence. The volume's work is none of the user's hooks, and is not called one. */
+export function failed(hook: Hook, because: string): string {
+  switch (hook) {
+    case "attach":
+      return `the volume could not be attached: ${because}`;
+    case "verify":
+      return `the volume failed its checks: ${because}`;
+    case "detach":
+      return `the volume could not be detached: ${because}`;
+    default:
+      return `the ${hook} hook failed: ${because}`;
   }
 }

@@ -1,11 +1,12 @@
-// The lock is ours, the app isn't started: first the guard's word, then the fence hook if the last tenure didn't end clean, then
-// pre-start. Where nothing fences, the lease of a holder that may not know yet of its loss is waited out. The record beside the lock becomes ours in between: whoever dies before that leaves the earlier one to be fenced.
+// The lock is ours, the app isn't started: first the guard's word, then the fence hook if the last tenure didn't end clean, then the
+// volume (attached, then checked), then pre-start. Where nothing fences, the lease of a holder that may not know yet of its loss is
+// waited out. The record beside the lock becomes ours in between: whoever dies before that leaves the earlier one to be fenced.
 
 import type { Step } from "./effect.ts";
 import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
 import { reason } from "./exit.ts";
 import { after_app } from "./after.ts";
-import type { Ending, Preparing } from "./state.ts";
+import type { Ending, Hook, Preparing } from "./state.ts";
 import { deadline, hear, renew } from "./tenure.ts";
 import { ms_between, ms_to_ns } from "./time.ts";
 import { ms } from "./timing.ts";
@@ -25,8 +26,7 @@ export const preparing: Handlers<Preparing> = {
   },
   "hook-done"(state, event, context) {
     if (is_late(state, event) || event.hook !== state.step) return stay(state);
-    if (event.alive)
-      return end(state, { why: "hook-failed", hook: event.hook, because: "it can't be killed" }, context);
+    if (event.alive) return undead(state, event.hook);
     if (event.failure !== null)
       return ended_hook(state, { why: "hook-failed", hook: event.hook, because: event.failure }, context);
     return go_on(state, context);
@@ -66,6 +66,8 @@ export const preparing: Handlers<Preparing> = {
     const tenure = { ...state.tenure, ours: false };
     return end({ ...state, tenure }, { why: "lease-lost", because: event.because }, context);
   },
+  "volume-lost": (state, event, context) =>
+    is_late(state, event) ? stay(state) : end(state, { why: "volume-lost", because: event.because }, context),
   stop: (state, event, context) => end(state, { why: "stop-requested", signal: event.signal }, context),
   ...ignore(
     "begin",
@@ -89,7 +91,7 @@ function heard(state: Preparing, event: Parameters<typeof hear>[2], { rules, now
 /** What comes after the step that is done. */
 function go_on(state: Preparing, { rules, now_ns }: Context): Step {
   const { tenure } = state;
-  const { previous, id, token } = tenure;
+  const { previous, id, token, lock_token } = tenure;
   if (now_ns >= deadline(rules, tenure)) return end(state, ran_out(state), { rules, now_ns });
   const same_boot = previous !== null && previous.boot_id === rules.boot_id;
   if (!tenure.marked && rules.hooks.fence && state.step === "opening") {
@@ -106,15 +108,48 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
     );
   if (!tenure.marked)
     return next({ ...state, step: "marking", mark_at_ns: null }, [{ do: "mark", tenure: id }], null);
-  if (rules.hooks.pre_start && state.step !== "pre-start") {
-    const effect = { do: "hook", hook: "pre-start", tenure: id, previous, same_boot, because: "" } as const;
-    return next({ ...state, step: "pre-start" }, [effect], "running the pre-start hook");
+  for (const [hook, wanted, because] of [
+    ["attach", rules.hooks.attach, "attaching the volume"],
+    ["verify", rules.hooks.verify, null],
+    ["pre-start", rules.hooks.pre_start, "running the pre-start hook"],
+  ] as const) {
+    if (!wanted || is_past(state.step, hook)) continue;
+    const attached = tenure.attached || hook === "attach";
+    const touched = tenure.touched || hook === "pre-start";
+    return next(
+      { ...state, tenure: { ...tenure, attached, touched }, step: hook },
+      [{ do: "hook", hook, tenure: id, previous, same_boot, because: "" }],
+      because,
+    );
   }
-  return next({ at: "running", tenure, pid: null }, [{ do: "start", tenure: id, token }], "starting the app");
+  return next(
+    { at: "running", tenure: { ...tenure, touched: true }, pid: null },
+    [{ do: "start", tenure: id, token, lock_token }],
+    "starting the app",
+  );
+}
+
+/** Whether this step of the volume's and the user's is done, or was begun. */
+function is_past(step: Preparing["step"], one: "attach" | "verify" | "pre-start"): boolean {
+  const order: Preparing["step"][] = ["attach", "verify", "pre-start"];
+  return order.indexOf(step) >= order.indexOf(one);
 }
 
 function ran_out({ tenure }: Preparing): Ending {
   return { why: "lease-lost", because: tenure.trouble ?? "no renewal was answered in time" };
+}
+
+/** What can't be killed keeps the lock, for as long as it can be renewed. */
+function undead(state: Preparing, hook: Hook): Step {
+  const because = "something of it can't be killed";
+  const ending: Ending = { why: "hook-failed", hook, because };
+  const tenure = { ...state.tenure, open: false };
+  const [end, kill_at_ns] = [null, null];
+  return next(
+    { at: "stopping", tenure, ending, awaited: "hook", end, kill_at_ns, undead: reason(ending) },
+    [{ do: "kill", tenure: tenure.id, close: true }],
+    `${reason(ending)}; the lock is kept`,
+  );
 }
 
 /** A hook may be running: it dies with the tenure, and is waited for. */

@@ -87,6 +87,19 @@ export const running: Handlers<Running> = {
     const kill: Effect = { do: "kill", tenure: tenure.id, close: true };
     return next(stopping({ ...state, tenure }, ending, null), [kill], `${reason(ending)}; killing the app`);
   },
+  "volume-lost"(state, event, { rules, now_ns }) {
+    if (is_late(state, event)) return stay(state);
+    const ending: Ending = { why: "volume-lost", because: event.because };
+    const { id } = state.tenure;
+    if (event.how === "kill") {
+      const tenure = { ...state.tenure, open: false };
+      const kill: Effect = { do: "kill", tenure: id, close: true };
+      return next(stopping({ tenure }, ending, null), [kill], `${reason(ending)}; killing the app`);
+    }
+    const kill_at_ns = now_ns + ms_to_ns(rules.timing.stop_timeout_ms);
+    const signal: Effect = { do: "signal", tenure: id, signal: rules.stop_signal };
+    return next(stopping(state, ending, kill_at_ns), [signal], `${reason(ending)}; stopping the app`);
+  },
   stop(state, event, { rules, now_ns }) {
     const ending: Ending = { why: "stop-requested", signal: event.signal };
     const kill_at_ns = now_ns + ms_to_ns(rules.timing.stop_timeout_ms);

@@ -10,8 +10,8 @@ export type Rules = {
   /** From the beginning; null: for ever. */
   wait_timeout_ms: number | null;
   on_loss: "exit" | "standby";
-  /** Which hooks there are. */
-  hooks: { fence: boolean; pre_start: boolean; post_stop: boolean; lost: boolean };
+  /** Which hooks there are, and what of the volume's work. */
+  hooks: Record<"fence" | "attach" | "verify" | "pre_start" | "post_stop" | "lost", boolean>;
   /** Whether there is something to flush. */
   drains: boolean;
   boot_id: string;
@@ -21,8 +21,9 @@ export type Rules = {
 export type Tenure = {
   /** Grows with each take-over of this contender; the guard's tenure number. */
   id: bigint;
-  /** The fencing token. */
+  /** The fencing token: the volume's claim number where there is a volume lease, else the lock's own. */
   token: bigint;
+  lock_token: bigint;
   previous: LockRecord | null;
   /** Until then the last holder's app may live, if nobody deals with it: its lease may have been taken from it. null: it doesn't. */
   previous_until_ns: bigint | null;
@@ -43,9 +44,20 @@ export type Tenure = {
    * has to fence the same one.
    */
   marked: boolean;
+  /** An attach was begun: what it brought is taken away before the lock is given back. */
+  attached: boolean;
+  /**
+   * This machine may hold writes to the volume that are not flushed: the app's, a hook's before it, or those of the tenure before,
+   * which was on this machine and didn't end clean.
+   */
+  touched: boolean;
 };
 
-export type Hook = "fence" | "pre-start" | "post-stop" | "lost";
+/**
+ * What is done beside the app, one at a time, in jobs: the user's hooks, and the volume's work, which comes and fails in the same
+ * way. attach: fetches the device, checks and mounts it. verify: the right volume is mounted and works. detach: undoes the attach.
+ */
+export type Hook = "fence" | "attach" | "verify" | "pre-start" | "post-stop" | "detach" | "lost";
 /** How the app's main process ended. */
 export type AppEnd = { how: "exit" | "signal" | "not_executed" | "not_forked"; value: number };
 
@@ -54,6 +66,7 @@ export type Ending =
   | { why: "app-ended" }
   | { why: "stop-requested"; signal: number }
   | { why: "lease-lost"; because: string }
+  | { why: "volume-lost"; because: string }
   | { why: "hook-failed"; hook: Hook; because: string }
   /** What the lock service granted can't be worked with. */
   | { why: "refused"; because: string }
@@ -101,7 +114,7 @@ export type Contending = {
 export type Preparing = {
   at: "preparing";
   tenure: Tenure;
-  step: "opening" | "fence" | "outwaiting" | "marking" | "pre-start";
+  step: "opening" | "fence" | "outwaiting" | "marking" | "attach" | "verify" | "pre-start";
   /** When the record is to be written again, after a failure; null: it isn't. */
   mark_at_ns: bigint | null;
 };
@@ -124,7 +137,7 @@ export type PostStop = {
   ending: Ending;
   end: AppEnd | null;
   clean: boolean;
-  hook: "lost" | "post-stop";
+  hook: "lost" | "post-stop" | "detach";
 };
 export type Releasing = {
   at: "releasing";

@@ -25,12 +25,10 @@ export const stopping: Handlers<Stopping> = {
   },
   "hook-done"(state, event, context) {
     if (is_late(state, event) || state.awaited !== "hook") return stay(state);
-    if (event.alive)
-      return next(
-        { ...state, undead: "a process of the hook can't be killed" },
-        [],
-        "a process of the hook can't be killed",
-      );
+    if (event.alive) {
+      const what = `a process of the ${event.hook} hook can't be killed`;
+      return next({ ...state, undead: what }, [], what);
+    }
     return after_app(state.tenure, state.ending, null, [], context, null);
   },
   killing(state, event) {
@@ -66,6 +64,16 @@ export const stopping: Handlers<Stopping> = {
     const tenure = { ...state.tenure, ours: false, open: false };
     const kill: Effect = { do: "kill", tenure: tenure.id, close: true };
     return next({ ...state, tenure, kill_at_ns: null }, [kill], `${event.because}; killing the app`);
+  },
+  "volume-lost"(state, event) {
+    if (is_late(state, event) || event.how === "stop" || !state.tenure.open) return stay(state);
+    const tenure = { ...state.tenure, open: false };
+    const kill: Effect = { do: "kill", tenure: tenure.id, close: true };
+    return next(
+      { ...state, tenure, kill_at_ns: null },
+      [kill],
+      `the volume is lost: ${event.because}; killing the app`,
+    );
   },
   stop: (state) => stay(state), // it is stopping
   ...ignore(

@@ -14,12 +14,13 @@ function within(rules: Rules, { t0_ns, bound_ms }: Proof): Proof {
 export function open_tenure(
   rules: Rules,
   id: bigint,
-  { token, proof: granted, previous, previous_seen_ns }: Extract<Event, { type: "taken" }>,
+  { token, lock_token, proof: granted, previous, previous_seen_ns }: Extract<Event, { type: "taken" }>,
 ): { tenure: Tenure; effects: Effect[] } {
   const proof = within(rules, granted);
   const tenure: Tenure = {
     id,
     token,
+    lock_token,
     previous,
     previous_until_ns:
       previous?.state === "running" && previous_seen_ns !== null
@@ -32,6 +33,8 @@ export function open_tenure(
     ours: true,
     open: true,
     marked: previous === null || previous.state === "clean",
+    attached: false,
+    touched: previous !== null && previous.state !== "clean" && previous.boot_id === rules.boot_id,
   };
   return { tenure, effects: [{ do: "deadline", tenure: id, deadline_ns: deadline(rules, tenure) }] };
 }

@@ -53,13 +53,15 @@ export interface Lock {
 export type ReleaseState = "clean" | "unclean" | "as-found";
 
 /**
- * token: the fencing token, which grows with every tenure of this lock, 64 bits. previous: the record that was found.
+ * token: the fencing token, which grows with every tenure of this lock, 64 bits. lock_token: the lock service's own, where that is
+ * another one, because the token is the volume's claim number. previous: the record that was found.
  * previous_seen_ns: no proof of that holder's was asked for after this instant. null: there was none, or it was this instance,
  * which takes a lock only when its app is dead.
  */
 export type Taken = {
   kind: "taken";
   token: bigint;
+  lock_token?: bigint;
   proof: Proof;
   previous: LockRecord | null;
   previous_seen_ns: bigint | null;

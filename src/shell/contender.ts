@@ -14,7 +14,7 @@ import { open_log } from "../ops/log.ts";
 import { write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
 import { core_event } from "./guard-events.ts";
-import { type Commands, hook_runner, type HookOptions } from "./hooks.ts";
+import { type Commands, hook_runner, type HookOptions, is_users } from "./hooks.ts";
 import { performer } from "./perform.ts";
 import { describe_reload, reload, rules_of } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
@@ -120,6 +120,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     set,
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
   };
+  const run_hook = hook_runner(hooks);
   const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log });
   begun.reporter = reporter;
   const supervisor = new Supervisor({
@@ -132,16 +133,19 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       lock,
       guard,
       stop_scope: config.stop_scope,
-      start: (token) => ({
+      start: (token, lock_token) => ({
         unset: own_variables,
         set: Object.entries({
           ...set,
           LEASEHOLD_TOKEN: String(token),
-          LEASEHOLD_LOCK_TOKEN: String(token),
+          LEASEHOLD_LOCK_TOKEN: String(lock_token),
         }).map(([name, value]) => `${name}=${value}`),
         argv: [],
       }),
-      run_hook: hook_runner(hooks),
+      run_hook: (effect) =>
+        is_users(effect)
+          ? run_hook(effect)
+          : Promise.resolve({ failure: "there is no volume", alive: false }),
       drain: () => Promise.resolve(null),
       async end_jobs(tenure) {
         if (begun.orphaned !== true) await guard.kill(tenure, true);

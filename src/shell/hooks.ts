@@ -5,7 +5,10 @@ import { load_jobs, run_job } from "../guard/job.ts";
 import type { Hook } from "../core/state.ts";
 import type { HookEffect, HookResult } from "./perform.ts";
 
-export type Commands = Readonly<Record<Hook, readonly string[] | null>>;
+/** The user's own; the volume's work is none of them. */
+type UserHook = Exclude<Hook, "attach" | "verify" | "detach">;
+export type UserHookEffect = HookEffect & { hook: UserHook };
+export type Commands = Readonly<Record<UserHook, readonly string[] | null>>;
 export type HookOptions = {
   commands: Commands;
   timeout_ms: number;
@@ -14,8 +17,12 @@ export type HookOptions = {
   unset: readonly string[];
   set: Readonly<Record<string, string>>;
   /** Each line that the hook printed. */
-  on_line: (hook: Hook, line: string) => void;
+  on_line: (hook: UserHook, line: string) => void;
 };
+
+export function is_users(effect: HookEffect): effect is UserHookEffect {
+  return effect.hook !== "attach" && effect.hook !== "verify" && effect.hook !== "detach";
+}
 
 /** Lines of one hook that reach the log. */
 const lines_max = 20;
@@ -24,7 +31,7 @@ const lines_max = 20;
  * Runs hooks as jobs of the tenure, with the app's environment: they die with the lease. But for `lost`, whose tenure is over: it
  * must not touch what the lock protects.
  */
-export function hook_runner(options: HookOptions): (effect: HookEffect) => Promise<HookResult> {
+export function hook_runner(options: HookOptions): (effect: UserHookEffect) => Promise<HookResult> {
   // While we stand by there is time; in a take-over there is none.
   if (Object.values(options.commands).some((command) => command !== null)) void load_jobs();
   return async (effect) => {
@@ -68,7 +75,7 @@ function killed(why: "deadline" | "order" | "guard", timeout_ms: number): string
 }
 
 /** What the hooks are told: of whom they take over, and for the lost hook why. */
-function variables({ hook, previous, same_boot, because }: HookEffect): Record<string, string> {
+function variables({ hook, previous, same_boot, because }: UserHookEffect): Record<string, string> {
   const fence =
     previous === null
       ? {}

@@ -10,6 +10,7 @@ import type { Perform } from "./supervisor.ts";
 
 export type GuardPort = Pick<Guard, "deadline" | "start" | "signal" | "kill" | "register_release" | "exit">;
 export type HookEffect = Extract<Effect, { do: "hook" }>;
+type StartEffect = Extract<Effect, { do: "start" }>;
 export type HookResult = { failure: string | null; alive: boolean };
 
 export type Adapters = {
@@ -18,7 +19,7 @@ export type Adapters = {
   guard: GuardPort;
   stop_scope: "main" | "group";
   /** What the app is started with, besides the tenure. */
-  start: (token: bigint) => Omit<Parameters<Guard["start"]>[0], "tenure">;
+  start: (token: bigint, lock_token: bigint) => Omit<Parameters<Guard["start"]>[0], "tenure">;
   run_hook: (effect: HookEffect) => Promise<HookResult>;
   drain: (until_ns: bigint) => Promise<string | null>;
   /** Before the lock is given back: ends what runs beside the app under this tenure. LockUnknown: something is left. */
@@ -60,7 +61,11 @@ export function performer(adapters: Adapters): Perform {
     try {
       const answer = await lock.take();
       if (answer.kind === "taken") await register();
-      push(answer.kind === "taken" ? { ...answer, type: "taken" } : { type: "busy", holder: answer.holder });
+      push(
+        answer.kind === "taken"
+          ? { ...answer, lock_token: answer.lock_token ?? answer.token, type: "taken" }
+          : { type: "busy", holder: answer.holder },
+      );
     } catch (error) {
       if (error instanceof LockNewer) push({ type: "unknown", because: error.message, newer: true });
       else if (error instanceof LockRefused) push({ type: "refused", because: error.message });
@@ -118,8 +123,8 @@ export function performer(adapters: Adapters): Perform {
     push(status === "done" ? { type: "deadline-set", tenure } : { type: "deadline-refused", tenure, status });
   }
 
-  async function start(tenure: bigint, token: bigint, push: Push): Promise<void> {
-    const status = await guard.start({ tenure, ...adapters.start(token) });
+  async function start({ tenure, token, lock_token }: StartEffect, push: Push): Promise<void> {
+    const status = await guard.start({ tenure, ...adapters.start(token, lock_token) });
     if (status !== "done") push({ type: "start-refused", tenure, status });
   }
 
@@ -149,7 +154,7 @@ export function performer(adapters: Adapters): Perform {
       case "deadline":
         return attempt(deadline(effect.tenure, effect.deadline_ns, push));
       case "start":
-        return attempt(start(effect.tenure, effect.token, push));
+        return attempt(start(effect, push));
       case "signal":
         return attempt(guard.signal(effect.signal, adapters.stop_scope, true).then(() => {}));
       case "kill":

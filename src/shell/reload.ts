@@ -62,6 +62,8 @@ export function rules_of(
     ...{ timing, stop_signal, when_busy, wait_timeout_ms, on_loss, boot_id },
     hooks: {
       fence: hooks.fence !== null,
+      attach: false,
+      verify: false,
       pre_start: hooks.pre_start !== null,
       post_stop: hooks.post_stop !== null,
       lost: hooks.lost !== null,

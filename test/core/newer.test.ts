@@ -22,7 +22,7 @@ const rules: Rules = {
   when_busy: "wait",
   wait_timeout_ms: null,
   on_loss: "exit",
-  hooks: { fence: false, pre_start: false, post_stop: false, lost: false },
+  hooks: { fence: false, attach: false, verify: false, pre_start: false, post_stop: false, lost: false },
   drains: false,
   boot_id: "here",
 };

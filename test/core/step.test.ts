@@ -25,7 +25,7 @@ const rules: Rules = {
   when_busy: "wait",
   wait_timeout_ms: null,
   on_loss: "exit",
-  hooks: { fence: false, pre_start: false, post_stop: false, lost: false },
+  hooks: { fence: false, attach: false, verify: false, pre_start: false, post_stop: false, lost: false },
   drains: false,
   boot_id: "here",
 };
@@ -75,6 +75,7 @@ const names = (effects: Effect[]): string[] => effects.map((effect) => effect.do
 const taken = (t0_ns = 0n, previous: LockRecord | null = null): Event => ({
   type: "taken",
   token: 7n,
+  lock_token: 7n,
   proof: { t0_ns, bound_ms: 30_000 },
   previous,
   previous_seen_ns: null,
@@ -98,7 +99,9 @@ test("it takes the lock, opens the tenure with the guard, and starts the app onc
   assert.deepEqual(one.tell(taken()), [
     { do: "deadline", tenure: 1n, deadline_ns: 30n * s - 30_000_000n - 1_500_000_000n },
   ]);
-  assert.deepEqual(one.tell({ type: "deadline-set", tenure: 1n }), [{ do: "start", tenure: 1n, token: 7n }]);
+  assert.deepEqual(one.tell({ type: "deadline-set", tenure: 1n }), [
+    { do: "start", tenure: 1n, token: 7n, lock_token: 7n },
+  ]);
 });
 
 test("a lease longer than was asked for counts as long as was asked for: the guard takes no deadline beyond that", () => {
@@ -322,6 +325,123 @@ test("a granted lease that is too short for its parts is given back, with the nu
   assert.match(one.state.because, /a lease of 8 s is too short: loss grace 5 s/);
 });
 
+// ---- the volume ----
+
+const volume_hooks = { ...rules.hooks, attach: true, verify: true, pre_start: true };
+const done = (hook: "attach" | "verify" | "pre-start" | "detach", failure: string | null = null): Event => ({
+  type: "hook-done",
+  tenure: 1n,
+  hook,
+  failure,
+  alive: false,
+});
+const hooks_of = (effects: Effect[]): string[] =>
+  effects.map((effect) => (effect.do === "hook" ? effect.hook : effect.do));
+
+test("the volume is attached, then checked, then pre-start runs, then the app starts", () => {
+  const one = contender({ hooks: volume_hooks });
+  one.tell({ type: "begin" }, taken());
+  assert.deepEqual(hooks_of(one.tell({ type: "deadline-set", tenure: 1n })), ["attach"]);
+  assert.deepEqual(hooks_of(one.tell(done("attach"))), ["verify"]);
+  assert.deepEqual(hooks_of(one.tell(done("verify"))), ["pre-start"]);
+  assert.deepEqual(hooks_of(one.tell(done("pre-start"))), ["start"]);
+});
+
+test("a volume that fails its checks: the app isn't started, what was attached is detached, 74", () => {
+  const one = contender({ hooks: volume_hooks, drains: true });
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"));
+  assert.deepEqual(hooks_of(one.tell(done("verify", "it is another volume"))), ["kill", "detach"]);
+  assert.deepEqual(one.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean" }]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.deepEqual(one.state, {
+    at: "exited",
+    code: 74,
+    because: "the volume failed its checks: it is another volume",
+  });
+});
+
+test("the app is dead: drain, post-stop, detach, and only then the release", () => {
+  const one = running({ hooks: { ...rules.hooks, post_stop: true }, drains: true });
+  assert.equal(one.state.at === "running" && one.state.tenure.attached, false);
+  const two = contender({ hooks: { ...volume_hooks, pre_start: false, post_stop: true }, drains: true });
+  two.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"), done("verify"));
+  two.tell({ type: "started", tenure: 1n, pid: 9 }, { type: "stop", signal: 15 });
+  two.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } });
+  assert.deepEqual(names(two.tell({ type: "empty", tenure: 1n })), ["drain"]);
+  assert.deepEqual(hooks_of(two.tell({ type: "drained", tenure: 1n, failure: null })), ["post-stop"]);
+  const post_stop = {
+    type: "hook-done",
+    tenure: 1n,
+    hook: "post-stop",
+    failure: null,
+    alive: false,
+  } as const;
+  assert.deepEqual(hooks_of(two.tell(post_stop)), ["detach"]);
+  assert.deepEqual(two.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean" }]);
+});
+
+test("what can't be detached, or flushed, makes the end unclean", () => {
+  const one = contender({ hooks: { ...volume_hooks, pre_start: false }, drains: true });
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"), done("verify"));
+  one.tell({ type: "started", tenure: 1n, pid: 9 });
+  one.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
+  one.tell({ type: "drained", tenure: 1n, failure: null });
+  const effects = one.tell(done("detach", "the device is busy"));
+  assert.deepEqual(effects, [{ do: "release", tenure: 1n, state: "unclean" }]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 84);
+  const two = running({ drains: true });
+  two.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
+  const late = two.tell({ type: "drained", tenure: 1n, failure: "it hung" });
+  assert.deepEqual(late, [{ do: "release", tenure: 1n, state: "unclean" }]);
+});
+
+test("also a lock that is another's already is no reason to leave the volume attached", () => {
+  const one = contender({ hooks: { ...volume_hooks, pre_start: false } });
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"), done("verify"));
+  one.tell({ type: "started", tenure: 1n, pid: 9 }, { type: "lost", tenure: 1n, because: "the key is gone" });
+  one.tell({ type: "ended", tenure: 1n, end: { how: "signal", value: 9 } });
+  assert.deepEqual(hooks_of(one.tell({ type: "empty", tenure: 1n })), ["detach"]);
+  assert.deepEqual(names(one.tell(done("detach"))), ["exit"]);
+});
+
+test("the volume is gone: killed at once, flushed within the drain's time, released; 81", () => {
+  const timing = { ...rules.timing, drain_ms: 1000 };
+  const one = running({ drains: true, timing });
+  one.at(5n * s);
+  const lost = { type: "volume-lost", tenure: 1n, because: "nothing is mounted there", how: "kill" } as const;
+  assert.deepEqual(one.tell(lost), [{ do: "kill", tenure: 1n, close: true }]);
+  const drain = one.tell({ type: "empty", tenure: 1n });
+  assert.deepEqual(drain, [{ do: "drain", tenure: 1n, until_ns: 6n * s }]);
+  one.tell({ type: "drained", tenure: 1n, failure: null }, { type: "released", tenure: 1n });
+  assert.deepEqual(one.state, {
+    at: "exited",
+    code: 81,
+    because: "the volume was lost: nothing is mounted there",
+  });
+});
+
+test("the volume became read-only; the app is stopped gracefully, and killed when it is gone as well", () => {
+  const one = running();
+  const lost = { type: "volume-lost", tenure: 1n, because: "it is read-only", how: "stop" } as const;
+  assert.deepEqual(one.tell(lost), [{ do: "signal", tenure: 1n, signal: 15 }]);
+  assert.deepEqual(one.tell(lost), [], "it is stopping");
+  const gone = { ...lost, because: "it is gone", how: "kill" } as const;
+  assert.deepEqual(one.tell(gone), [{ do: "kill", tenure: 1n, close: true }]);
+  assert.deepEqual(one.tell(gone), []);
+});
+
+test("something of a hook before the app can't be killed: the lock is kept as long as it can be, then 86", () => {
+  const one = contender({ hooks: volume_hooks });
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n });
+  const undead = { ...done("attach"), alive: true } as Event;
+  assert.deepEqual(names(one.tell(undead)), ["kill"]);
+  assert.match(one.because ?? "", /can't be killed; the lock is kept/);
+  assert.deepEqual(names(one.at(3n * s).tell({ type: "tick" })), ["prove"]);
+  assert.deepEqual(names(one.at(30n * s).tell({ type: "tick" })), ["exit"]);
+  assert.equal(one.state.at === "exited" && one.state.code, 86);
+});
+
 // ---- whatever comes, in whatever order ----
 
 const tenure = fc.bigInt(0n, 3n);
@@ -337,6 +457,7 @@ const event = fc.oneof(
   fc.record({
     type: fc.constant("taken"),
     token: fc.bigInt(1n, 99n),
+    lock_token: fc.bigInt(1n, 99n),
     proof,
     previous: fc.option(fc.constant({ ...record, state: "running" })),
     previous_seen_ns: fc.option(fc.bigInt(-40n * s, 40n * s)),
@@ -362,16 +483,24 @@ const event = fc.oneof(
   fc.record({
     type: fc.constant("hook-done"),
     tenure,
-    hook: fc.constantFrom("fence", "pre-start", "post-stop", "lost"),
+    hook: fc.constantFrom("fence", "attach", "verify", "pre-start", "post-stop", "detach", "lost"),
     failure,
     alive: fc.boolean(),
   }),
   fc.record({ type: fc.constant("drained"), tenure, failure }),
+  fc.record({
+    type: fc.constant("volume-lost"),
+    tenure,
+    because: fc.constant("because"),
+    how: fc.constantFrom("kill", "stop"),
+  }),
   fc.record({ type: fc.constant("stop"), signal: fc.constantFrom(2, 15) }),
 ) as fc.Arbitrary<Event>;
 const some_rules = fc.record({
   hooks: fc.record({
     fence: fc.boolean(),
+    attach: fc.boolean(),
+    verify: fc.boolean(),
     pre_start: fc.boolean(),
     post_stop: fc.boolean(),
     lost: fc.boolean(),

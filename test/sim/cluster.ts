@@ -125,6 +125,8 @@ export class Cluster {
           );
       }
     }
+    // Confirmed: what the lock service ends from now on is another tenure.
+    if (event.type === "released") machine.proof_end_ns = 0n;
     if (!("tenure" in after) || !after.tenure.ours) return;
     const given_up = after.at === "releasing" || machine.began_ns <= machine.deleted_ns;
     machine.proved_until_ns = given_up ? 0n : end_of(after.tenure.proof);

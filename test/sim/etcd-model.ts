@@ -7,6 +7,7 @@ import { give_back, type ReleaseRecord } from "../../src/lock/etcd/release.ts";
 import { LockUnknown } from "../../src/errors.ts";
 import type { ModelBackend } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
+import { Pipe } from "./pipe.ts";
 import { Clock, type World } from "./world.ts";
 
 type Lease = { ttl_ms: number; end_ns: bigint };
@@ -16,6 +17,8 @@ class Store {
   readonly #keys = new Map<string, KeyValue>();
   readonly #leases = new Map<bigint, Lease>();
   readonly watchers = new Set<(event: WatchEvent) => void>();
+  /** Of all that has happened, for a watch that begins in the past. */
+  readonly #events: WatchEvent[] = [];
   on_expiry: () => void = () => {};
   revision = 1n;
   #next_lease = 1n;
@@ -114,11 +117,21 @@ class Store {
   }
   #put(kv: KeyValue): void {
     this.#keys.set(kv.key, kv);
-    for (const told of [...this.watchers]) told({ type: "put", kv: { ...kv } });
+    this.#tell({ type: "put", kv: { ...kv } });
   }
   #delete(key: string): void {
     if (!this.#keys.delete(key)) return;
-    for (const told of [...this.watchers]) told({ type: "delete", key, mod_revision: this.revision });
+    this.#tell({ type: "delete", key, mod_revision: this.revision });
+  }
+  #tell(event: WatchEvent): void {
+    this.#events.push(event);
+    for (const told of [...this.watchers]) told(event);
+  }
+  /** What came after this revision, and then whatever comes. */
+  watch(after: bigint, told: (event: WatchEvent) => void): void {
+    for (const event of this.#events)
+      if ((event.type === "put" ? event.kv.mod_revision : event.mod_revision) > after) told(event);
+    this.watchers.add(told);
   }
   #end(ttl_ms: number): bigint {
     return this.#clock.now_ns() + BigInt(Math.round(ttl_ms * 1e6));
@@ -169,18 +182,23 @@ export function etcd_backend(world: World, attempt_ms: number): ModelBackend {
       keep_alive: (lease) => call(() => (trouble.stale > 0 ? store.ttl_of(lease) : store.keep_alive(lease))),
       txn: (...args) => call(() => store.txn(...args)),
       range: (key, options) => call(() => store.range(key, options?.prefix === true)),
-      watch: (key, _, on_event, abort) =>
+      watch: (key, after, on_event, abort) =>
         new Promise((resolve) => {
+          // One stream: every event, in order, late.
+          const stream = new Pipe(world, {
+            to: controller,
+            delay_ms: () => random.between(0.2, 5),
+            blocked: () => machine.cut || trouble.down > 0,
+            quiet: false,
+          });
           const told = (event: WatchEvent): void => {
             const its_key = event.type === "put" ? event.kv.key : event.key;
-            if (its_key !== key || machine.cut || trouble.down > 0) return;
-            world.after(random.between(0.2, 5), () =>
-              controller.run(() => !abort.aborted && on_event(event)),
-            );
+            if (its_key === key) stream.send(() => !abort.aborted && on_event(event));
           };
-          store.watchers.add(told);
+          store.watch(after, told);
           const end = (): void => {
             store.watchers.delete(told);
+            stream.break();
             resolve();
           };
           controller.after(random.between(10_000, 60_000), end); // a watch doesn't last for ever

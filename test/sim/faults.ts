@@ -77,6 +77,15 @@ export const faults: Record<string, Fault> = {
     cluster.note(machine, "gets SIGTERM");
     machine.controller.run(() => machine.supervisor?.push({ type: "stop", signal: 15 }));
   },
+  "volume-lost"(cluster) {
+    const { controller, supervisor } = holder(cluster);
+    const state = supervisor?.state;
+    if (!supervisor || !state || !("tenure" in state)) return;
+    const how = cluster.world.random.pick(["kill", "stop"] as const);
+    const because = "the volume is gone";
+    const tenure = state.tenure.id;
+    controller.run(() => supervisor.push({ type: "volume-lost", tenure, because, how }));
+  },
   "machine-lost"(cluster) {
     const machine = holder(cluster);
     cluster.note(machine, "loses its power");

@@ -25,7 +25,7 @@ export class Machine {
   off = false;
   /** Until when the lock can't be another's, as was proved here and not given up since. */
   proved_until_ns = 0n;
-  /** The same, whether it was given up or not. */
+  /** The same, until it is known to be given up. */
   proof_end_ns = 0n;
   /** A tenure that began before was ended by an operator. */
   deleted_ns = 0n;
@@ -96,7 +96,7 @@ export class Machine {
             // A job dies with its tenure, as its guard sees to.
             const end_ns = controller.now_ns() + BigInt(Math.round(takes_ms * 1e6));
             const look = (): void => {
-              if (hook !== "lost" && !guard.live(tenure)) done("its tenure has ended");
+              if (hook !== "lost" && hook !== "detach" && !guard.live(tenure)) done("its tenure has ended");
               else if (controller.now_ns() >= end_ns) finish();
               else controller.after(Math.min(50, takes_ms), look);
             };
@@ -146,6 +146,7 @@ export class Machine {
     this.supervisor = null;
     this.guard.power_off();
     this.off = true;
+    this.dirty = false; // what its kernel held is gone
     this.cluster.world.after(20_000, () => {
       this.off = false;
       this.boot();
@@ -165,6 +166,8 @@ export class Machine {
       on_event: (event) => this.supervisor?.push(event),
       release: (record) => {
         this.proved_until_ns = 0n;
+        this.proof_end_ns = 0n;
+        this.dirty = false; // the guard syncs the volumes first
         backend.release(record, this);
       },
       on_start: (token) => this.cluster.started(this, token),

@@ -76,6 +76,8 @@ function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules 
     on_loss: random.pick(["exit", "standby"]),
     hooks: {
       fence: fenced,
+      attach: random.chance(0.2),
+      verify: random.chance(0.4),
       pre_start: random.chance(0.3),
       post_stop: !gentle && random.chance(0.3),
       lost: random.chance(0.3),
