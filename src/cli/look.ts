@@ -1,7 +1,7 @@
-import { randomUUID } from "node:crypto";
 import type { Command } from "commander";
 import type { Config } from "../config/load.ts";
 import { LockUnknown } from "../errors.ts";
+import { fresh_uuid } from "../guard/kernel.ts";
 import type { Lock, LockView } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
 import { plain_time } from "../shell/time.ts";
@@ -12,7 +12,7 @@ import { type Terminal, warn_all } from "./terminal.ts";
 export type OpenLock = (config: Config) => Promise<Lock>;
 
 export const open_to_look: OpenLock = ({ lock, node, timing, credentials }) => {
-  const identity = { holder: node, instance: randomUUID(), boot_id: "", address: null, volume_id: null };
+  const identity = { holder: node, instance: fresh_uuid(), boot_id: "", address: null, volume_id: null };
   const { ttl_ms, attempt_ms } = timing;
   const time = plain_time();
   return open_lock(lock, {

@@ -1,13 +1,12 @@
 // One contender, put together: configuration, guard, lock, hooks, log, and the supervisor between them.
 
-import { randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { environment_name, later_options, option_names } from "../config/options.ts";
 import type { Config } from "../config/load.ts";
 import type { Event } from "../core/event.ts";
 import { ms_between } from "../core/time.ts";
 import { defect, exitCodes, Failure } from "../errors.ts";
 import { Guard } from "../guard/client.ts";
+import { boot_id, fresh_uuid } from "../guard/kernel.ts";
 import { page_of } from "../guard/page.ts";
 import { open_lock } from "../lock/open.ts";
 import { open_log } from "../ops/log.ts";
@@ -38,7 +37,7 @@ function format_of({ log_format }: Config, tty: boolean): "pretty" | "json" {
 
 /** Runs until the guard has been told to exit; then the process ends. read_again: on SIGHUP, which `leasehold reload` sends. */
 export async function contend(config: Config, read_again: () => Promise<Config>): Promise<void> {
-  const instance = randomUUID();
+  const instance = fresh_uuid();
   const { node, timing } = config;
   const begun: {
     guard?: Guard;
@@ -88,7 +87,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   const identity = {
     holder: node,
     instance,
-    boot_id: readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim(),
+    boot_id: boot_id(),
     address: config.advertise,
     volume_id: null,
   };
