@@ -31,6 +31,7 @@ const layers = [
   ["shell"],
   ["cli"],
   ["main"],
+  ["start"],
 ];
 const folder = (path: string): string => path.split("/")[1]?.replace(/\.ts$/, "") ?? "";
 const layer = (name: string): number => layers.findIndex((names) => names.includes(name));

@@ -15,7 +15,8 @@ const dist = join(import.meta.dirname, "../../dist");
 /** dist/ as it was at the start: a build meanwhile changes nothing. */
 const installed = mkdtempSync(join(tmpdir(), "leasehold-bench-"));
 at_end('rm -rf -- "$1"', installed);
-for (const name of ["leasehold", "leasehold.cjs"]) copyFileSync(join(dist, name), join(installed, name));
+for (const name of ["leasehold", "leasehold.cjs", "controller.js", "controller.cache"])
+  copyFileSync(join(dist, name), join(installed, name));
 symlinkSync(realpathSync(join(dist, "node")), join(installed, "node"));
 export const leasehold = join(installed, "leasehold");
 export const node = join(installed, "node");

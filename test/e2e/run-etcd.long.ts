@@ -244,7 +244,8 @@ function wallclock(t: TestContext): { guard: string; set_s: (off_s: number) => v
   const { status, stderr } = spawnSync("sh", ["-c", compile, shim, source], { encoding: "utf8" });
   assert.equal(status, 0, stderr);
   writeFileSync(clock, Buffer.alloc(4096));
-  for (const name of ["leasehold", "leasehold.cjs"]) copyFileSync(join(dist, name), join(folder, name));
+  for (const name of ["leasehold", "leasehold.cjs", "controller.js"])
+    copyFileSync(join(dist, name), join(folder, name));
   const node = `#!/bin/sh\nWALLCLOCK=${clock} LD_PRELOAD=${shim} exec ${process.execPath} "$@"\n`;
   writeFileSync(join(folder, "node"), node, { mode: 0o755 });
   const set_s = (off_s: number): void => {
