@@ -44,3 +44,25 @@ export function parse_probe(output: Buffer): ProbeResult[] {
   }
   return results;
 }
+
+/** A file that `dir` found. error: why it couldn't be read. */
+export type DirEntry = { name: string; error: string | undefined; content: Buffer };
+
+/** What `dir` found; null: it is garbled. */
+export function parse_dir(content: Buffer): DirEntry[] | null {
+  const entries: DirEntry[] = [];
+  for (let at = 0; at < content.length;) {
+    const name_end = content.indexOf(0, at);
+    const head_end = name_end < 0 ? -1 : content.indexOf(0, name_end + 1);
+    const [, errno, length] = /^(\d+) (\d+)$/.exec(content.toString("latin1", name_end + 1, head_end)) ?? [];
+    const next = head_end + 1 + Number(length);
+    if (head_end < 0 || errno === undefined || next > content.length) return null;
+    entries.push({
+      name: content.toString("utf8", at, name_end),
+      error: errno === "0" ? undefined : errno_name(Number(errno)),
+      content: content.subarray(head_end + 1, next),
+    });
+    at = next;
+  }
+  return entries;
+}

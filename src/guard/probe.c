@@ -10,11 +10,10 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { CONTENT_MAX = 1048576 };
+enum { CONTENT_MAX = 1048576, ENTRY_MAX = 4096 };
 static char content[CONTENT_MAX]; /* what an operation returns, or writes */
 static char back[CONTENT_MAX];
 static size_t length;
@@ -32,18 +31,14 @@ static int closing(int fd, int error) {
 }
 
 static int read_all(int fd, char *to, size_t max, size_t *got) {
-    for (*got = 0; *got < max;) {
-        ssize_t n = read(fd, to + *got, max - *got);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return failed("read");
-        if (n == 0) break;
-        *got += (size_t)n;
-    }
+    ssize_t n = 1; /* no signal of ours has a handler: nothing is interrupted */
+    for (*got = 0; *got < max && n; *got += (size_t)n)
+        if ((n = read(fd, to + *got, max - *got)) < 0) return failed("read");
     return 0;
 }
 
 static int read_file(const char *path, char *to, size_t max, size_t *got) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* a FIFO would wait for a writer */
     if (fd < 0) return failed("open");
     return closing(fd, read_all(fd, to, max, got));
 }
@@ -51,7 +46,6 @@ static int read_file(const char *path, char *to, size_t max, size_t *got) {
 static int write_all(int fd, size_t bytes) {
     for (size_t at = 0; at < bytes;) {
         ssize_t n = pwrite(fd, content + at, bytes - at, (off_t)at);
-        if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return failed("write");
         at += (size_t)n;
     }
@@ -93,22 +87,44 @@ static int op_fs(char **a, size_t n) {
 
 static int op_read(char **a, size_t max) { return read_file(a[0], content, max, &length); }
 
+/* The names in a directory as a string list: at most max, and what fits; *more: there were others. */
+static int names_of(const char *dir, size_t max, char *to, size_t *got, bool *more) {
+    DIR *d = opendir(dir);
+    if (!d) return failed("open");
+    struct dirent *e;
+    for (*got = 0, *more = false, errno = 0; !*more && (e = readdir(d)); errno = 0) {
+        size_t bytes = strlen(e->d_name) + 1;
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        if ((*more = max-- == 0 || *got + bytes > CONTENT_MAX)) break;
+        memcpy(to + *got, e->d_name, bytes);
+        *got += bytes;
+    }
+    int error = errno ? failed("readdir") : 0;
+    return closedir(d), error;
+}
+
 static int op_list(char **a, size_t max) {
-    int fd = open(a[0], O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return failed("open");
-    struct { uint64_t ino; int64_t off; uint16_t len; uint8_t type; char name[]; } *e;
-    static union { uint64_t align; char bytes[32768]; } d;
-    long got;
-    while ((got = syscall(SYS_getdents64, fd, &d, sizeof d)) > 0)
-        for (long at = 0; at < got; at += e->len) {
-            e = (void *)(d.bytes + at);
-            size_t bytes = strlen(e->name) + 1;
-            if (!strcmp(e->name, ".") || !strcmp(e->name, "..")) continue;
-            if (max == 0 || length + bytes > sizeof content) return closing(fd, 0);
-            memcpy(content + length, e->name, bytes);
-            length += bytes, max--;
-        }
-    return closing(fd, got < 0 ? failed("getdents64") : 0);
+    bool more;
+    return names_of(a[0], max, content, &length, &more);
+}
+
+/* First all names, then the contents: whatever is read here was listed before. A file's own error is told with it. */
+static int op_dir(char **a, size_t max) {
+    size_t names, got;
+    bool more;
+    int error = names_of(a[0], max, back, &names, &more);
+    for (char *name = back; !error && name < back + names; name += strlen(name) + 1) {
+        static char path[8192], bytes[ENTRY_MAX];
+        snprintf(path, sizeof path, "%s/%s", a[0], name);
+        got = 0;
+        int its_error = read_file(path, bytes, sizeof bytes, &got);
+        while (got && !bytes[got - 1]) got--;
+        if ((more = more || length + strlen(name) + got + 32 > sizeof content)) break;
+        length += (size_t)snprintf(content + length, sizeof content - length, "%s%c%d %zu%c", name, 0, its_error, got, 0);
+        memcpy(content + length, bytes, got);
+        length += got;
+    }
+    return error ? error : more ? (step = "limit", EOVERFLOW) : 0;
 }
 
 static int op_write(char **a, size_t bytes) { return write_file(a[0], 0, bytes); }
@@ -155,6 +171,7 @@ static const struct operation {
     {"fs", 1, false, false, op_fs},        {"read", 1, true, false, op_read},  {"list", 1, true, false, op_list},
     {"write", 1, true, true, op_write},    {"check", 1, true, true, op_check}, {"create", 2, true, true, op_create},
     {"mkdir", 1, false, false, op_mkdir},  {"unlink", 1, false, false, op_unlink}, {"sync", 1, false, false, op_sync},
+    {"dir", 1, true, false, op_dir},
 };
 
 static const struct operation *operation_at(int argc, char **argv, int at, size_t *number) {
@@ -175,15 +192,6 @@ static const struct operation *operation_at(int argc, char **argv, int at, size_
     die(EXIT_USAGE, "probe: '%s' is not an operation", argv[at]);
 }
 
-static void put(const char *p, size_t n) {
-    while (n) {
-        ssize_t w = write(1, p, n);
-        if (w < 0 && errno == EINTR) continue;
-        if (w <= 0) _exit(1);
-        p += w, n -= (size_t)w;
-    }
-}
-
 int probe_main(int argc, char **argv) {
     size_t number;
     restore_start();
@@ -198,15 +206,13 @@ int probe_main(int argc, char **argv) {
         size_t got = 0;
         if (op->input && (read_all(0, content, number, &got) || got < number))
             die(EXIT_USAGE, "probe: '%s' wants %zu bytes on standard input, there were %zu", op->name, number, got);
-        length = 0, step = "-";
+        length = 0;
         uint64_t start = now_ns();
-        error = op->run(argv + at + 1, number);
+        if ((error = op->run(argv + at + 1, number))) length = 0;
         uint64_t end = now_ns();
-        if (error) length = 0;
-        char line[160];
-        put(line, (size_t)snprintf(line, sizeof line, "%d %d %s %llu %llu %zu\n", index, error, step, (unsigned long long)start,
-            (unsigned long long)end, length));
-        put(content, length);
+        printf("%d %d %s %llu %llu %zu\n", index, error, error ? step : "-", (unsigned long long)start, (unsigned long long)end, length);
+        fwrite(content, 1, length, stdout);
+        if (fflush(stdout)) _exit(1);
         at += 1 + op->paths + op->number;
     }
     return error ? 1 : 0;

@@ -4,7 +4,7 @@ import { parse_probe, type ProbeResult } from "./probe-result.ts";
 /** One file operation on a volume; frames.md says what each does. Content is at most 1 MiB. */
 export type Operation =
   | { do: "fs" | "mkdir" | "unlink" | "sync"; path: string }
-  | { do: "read" | "list"; path: string; max: number }
+  | { do: "read" | "list" | "dir"; path: string; max: number }
   | { do: "write" | "check"; path: string; content: Uint8Array }
   | { do: "create"; temporary: string; path: string; content: Uint8Array };
 
@@ -36,6 +36,7 @@ function words(operation: Operation): string[] {
       return [operation.do, operation.path];
     case "read":
     case "list":
+    case "dir":
       return [operation.do, operation.path, String(operation.max)];
     case "write":
     case "check":

@@ -1,6 +1,7 @@
 // Jobs and probes through the TypeScript client, against the real job guard.
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { Clock } from "../../src/guard/clock.ts";
 import { type JobOptions, type JobResult, run_job } from "../../src/guard/job.ts";
 import { run_probe } from "../../src/guard/probe.ts";
-import { parse_probe } from "../../src/guard/probe-result.ts";
+import { parse_dir, parse_probe } from "../../src/guard/probe-result.ts";
 import { app, guard } from "../support/hand.ts";
 import { all_processes } from "../support/processes.ts";
 
@@ -142,6 +143,54 @@ test("a beat in one probe: write, list, read back", async (t) => {
     times,
     times.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)),
   );
+});
+
+test("a directory in one operation: its names, then what is in each file", async (t) => {
+  const folder = scratch(t);
+  for (const [name, content] of [
+    ["a.beat", `one${"\0".repeat(4093)}`],
+    ["b", ""],
+    ["c", "x".repeat(5000)],
+  ] as const)
+    writeFileSync(join(folder, name), content);
+  symlinkSync("/etc/passwd", join(folder, "link"));
+  spawnSync("mkfifo", [join(folder, "fifo")]);
+  const options = { deadline_ns: within(20_000), now_ns, guard };
+  const look = async (max: number) =>
+    (await run_probe([{ do: "dir", path: folder, max }], options)).results[0];
+  const found = parse_dir((await look(5))?.content ?? Buffer.alloc(0));
+  const told = (found ?? []).map(({ name, error, content }) => [name, error, String(content)]);
+  assert.deepEqual(
+    told.toSorted(([x = ""], [y = ""]) => (x < y ? -1 : 1)),
+    [
+      ["a.beat", undefined, "one"],
+      ["b", undefined, ""],
+      ["c", undefined, "x".repeat(4096)],
+      // Nothing is followed, and nothing is waited for.
+      ["fifo", undefined, ""],
+      ["link", "ELOOP", ""],
+    ],
+  );
+  const { error, step } = (await look(4)) ?? {};
+  assert.deepEqual([error, step], ["EOVERFLOW", "limit"]);
+});
+
+test("a directory of a hundred thousand files is refused, not read", async (t) => {
+  const folder = scratch(t);
+  for (let n = 0; n < 100_000; n++) writeFileSync(join(folder, `${n}`), "");
+  const options = { deadline_ns: within(20_000), now_ns, guard };
+  const { results } = await run_probe([{ do: "dir", path: folder, max: 1000 }], options);
+  assert.equal(results[0]?.error, "EOVERFLOW");
+});
+
+test("what `dir` found is told whole or not at all", () => {
+  const whole = Buffer.from("a\u00000 2\u0000xyb\u000013 0\u0000");
+  assert.deepEqual(parse_dir(whole), [
+    { name: "a", error: undefined, content: Buffer.from("xy") },
+    { name: "b", error: "EACCES", content: Buffer.alloc(0) },
+  ]);
+  for (const at of [1, 2, 3, 5, 6, 7, 9, 11])
+    assert.equal(parse_dir(whole.subarray(0, at)), null, String(at));
 });
 
 test("a claim is made whole or not at all, and never overwritten", async (t) => {
