@@ -37,6 +37,7 @@ export function performer(adapters: Adapters): Perform {
   const { lock, guard, on_defect } = adapters;
   let stop_waiting = new AbortController();
   let registered = "";
+  let takes = 0;
 
   /** Errors that are answers become events; all else is a defect. GuardLost has its own way: the client tells it once. */
   const attempt = (work: Promise<void>): void => {
@@ -58,6 +59,7 @@ export function performer(adapters: Adapters): Perform {
   }
 
   async function take(push: Push): Promise<void> {
+    takes += 1;
     try {
       const answer = await lock.take();
       if (answer.kind === "taken") await register();
@@ -109,8 +111,11 @@ export function performer(adapters: Adapters): Perform {
   }
 
   async function release(tenure: bigint, state: ReleaseState, push: Push): Promise<void> {
+    const taken = takes;
     try {
       await adapters.end_jobs?.(tenure);
+      // It was lost meanwhile, and asked for anew: what is held now is the next tenure's.
+      if (takes !== taken) return;
       await lock.release(state);
       push({ type: "released", tenure });
     } catch (error) {
