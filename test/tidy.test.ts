@@ -27,7 +27,8 @@ const layers = [
   ["errors"],
   ["config"],
   ["guard"], // before the other adapters, because they run jobs under it
-  ["lock", "storage", "restore", "backup", "ops"],
+  ["storage"], // before the locks: a volume is one, and vouches for the others
+  ["lock", "restore", "backup", "ops"],
   ["shell"],
   ["cli"],
   ["main"],

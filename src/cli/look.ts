@@ -1,20 +1,22 @@
 import type { Command } from "commander";
 import type { Config } from "../config/load.ts";
 import { LockUnknown } from "../errors.ts";
+import { boot_clock } from "../guard/boot-clock.ts";
 import { fresh_uuid } from "../guard/kernel.ts";
 import type { Lock, LockView } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
-import { plain_time } from "../shell/time.ts";
+import { plain_time, real_time } from "../shell/time.ts";
 import { read_config } from "./options.ts";
 import { type Terminal, warn_all } from "./terminal.ts";
 
 /** Opens the lock for looking at it: without registering, without a tenure. */
 export type OpenLock = (config: Config) => Promise<Lock>;
 
-export const open_to_look: OpenLock = ({ lock, node, timing, credentials }) => {
+export const open_to_look: OpenLock = async ({ lock, node, timing, credentials }) => {
   const identity = { holder: node, instance: fresh_uuid(), boot_id: "", address: null, volume_id: null };
   const { ttl_ms, attempt_ms } = timing;
-  const time = plain_time();
+  // A lock on a volume runs jobs, whose deadlines are the guard's kind of time.
+  const time = lock.scheme === "file" ? real_time(await boot_clock()) : plain_time();
   return open_lock(lock, {
     identity,
     ttl_ms,

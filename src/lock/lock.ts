@@ -88,6 +88,22 @@ export type LockOptions = {
   credentials?: Credentials;
   /** Registers beside the lock, for status and discovery. Not for `status` itself. */
   register?: boolean;
+  /** The volume that is the lock (file:), or the second witness. */
+  volume?: VolumeWitness;
+};
+
+export type VolumeWitness = {
+  path: string;
+  /** null: whichever lies there at the first look. */
+  id: string | null;
+  /** A: how old what a read of it shows may be; 0 on a local file system. */
+  view_age_ms: number;
+  /** No other machine writes there unnoticed: a change is heard of at once. */
+  local: boolean;
+  /** Survives one rollback of the volume; each take-over then takes a whole lease. */
+  paranoid?: boolean;
+  /** The lock service can't be reached, or has given the lock to somebody: the volume's word is enough (hold), or not. */
+  on_outage?: "stop" | "hold";
 };
 
 /** The files' contents, read by config/; never logged. */

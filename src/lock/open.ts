@@ -1,4 +1,3 @@
-import { NotBuiltError } from "../errors.ts";
 import type { LockUrl } from "../config/lock-url.ts";
 import { parse_json } from "./json.ts";
 import type { Lock, LockOptions } from "./lock.ts";
@@ -24,12 +23,10 @@ export async function open_lock(url: LockUrl, options: LockOptions): Promise<Loc
       const { MemoryLock, MemoryService } = await import("./memory.ts");
       return new MemoryLock(new MemoryService(options.time), options);
     }
-    case "file":
-      throw new NotBuiltError(
-        "locks on a volume (file:) are not in this version",
-        `file://${path}`,
-        "use an etcd: or zk: lock",
-      );
+    case "file": {
+      const { FileLock } = await import("./file/lock.ts");
+      return new FileLock({ path }, options);
+    }
   }
 }
 
@@ -41,6 +38,8 @@ export async function release_lock(record_json: string): Promise<void> {
       return (await import("./etcd/release.ts")).release_etcd(record_json);
     case "zookeeper":
       return (await import("./zookeeper/release.ts")).release_zookeeper(record_json);
+    case "file":
+      return (await import("./file/release.ts")).release_file(record_json);
     default: // the memory of the dead controller
       return undefined;
   }

@@ -1,6 +1,6 @@
 // The record beside the lock and the contenders' registrations, as JSON: the same for every backend.
 
-import { type Identity, type LockRecord, record_format } from "../core/record.ts";
+import { type Identity, type LockRecord, read_record, record_format } from "../core/record.ts";
 import { LockNewer, LockRefused } from "../errors.ts";
 import type { Contender } from "./lock.ts";
 import type { Sighting } from "./sighting.ts";
@@ -38,13 +38,14 @@ export function parse_record(text: string, at: string): LockRecord {
       String(format),
       "let the newer one run there, and upgrade this one",
     );
-  if (format !== record_format || !is_record(value))
+  const record = read_record(value);
+  if (record === null)
     throw new LockRefused(
       `what lies at ${at} was not written by leasehold`,
       at,
       "choose another path in --lock, or delete it if nobody needs it",
     );
-  return pick(value);
+  return record;
 }
 
 /** null: not a contender's registration. */
@@ -60,17 +61,4 @@ function strings<K extends string>(value: Json, keys: readonly K[]): value is Js
 
 function nullable(value: unknown): value is string | null {
   return value === null || typeof value === "string";
-}
-
-function is_record(value: Json): value is Json & LockRecord {
-  if (typeof value.ttl_ms !== "number" || !(value.ttl_ms >= 0)) return false;
-  if (!strings(value, ["claim", "holder", "instance", "boot_id", "state", "since"])) return false;
-  return (
-    ["running", "clean", "unclean"].includes(value.state) && [value.address, value.volume_id].every(nullable)
-  );
-}
-
-function pick(record: LockRecord): LockRecord {
-  const { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since } = record;
-  return { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since };
 }

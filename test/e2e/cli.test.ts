@@ -103,9 +103,9 @@ test("run: wrong options are one sentence and start nothing, also where the guar
   const { status, stdout, stderr } = leasehold(bin, "run", "--lok", "memory:/a", "--", "echo", "started");
   assert.deepEqual({ status, stdout }, { status: 64, stdout: "" });
   assert.equal(stderr, "leasehold: unknown option '--lok'; did you mean --lock?\n");
-  const file = leasehold(bin, "run", "--lock", "file:///mnt/volume", "--", "echo", "started");
-  assert.deepEqual([file.status, file.stdout], [64, ""]);
-  const remedy = /^locks on a volume .* are not in this version; use an etcd: or zk: lock$/;
+  const file = leasehold(bin, "run", "--lock", "file:///nowhere/volume", "--", "echo", "started");
+  assert.deepEqual([file.status, file.stdout], [78, ""]);
+  const remedy = /^\/nowhere\/volume isn't labelled .* label it: leasehold volume init \/nowhere\/volume$/;
   assert.match(String(last_line(file.stderr).message), remedy);
   const listen = run("--listen", "192.0.2.1:80", "--", "echo", "started");
   assert.deepEqual([listen.status, listen.stdout], [78, ""]);

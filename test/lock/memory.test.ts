@@ -42,4 +42,4 @@ const make = (): Promise<Backend> => {
   });
 };
 
-contract("memory", make, false);
+contract("memory", make, ["foreign"]);

@@ -132,6 +132,11 @@ export class Cluster {
     machine.proved_until_ns = given_up ? 0n : end_of(after.tenure.proof);
     if (machine.began_ns > machine.deleted_ns) machine.proof_end_ns = end_of(after.tenure.proof);
   }
+  /** An operator has removed what the tokens are counted by, or put back an older state of it. */
+  counter_lost(): void {
+    this.#last_token = 0n;
+    this.#void_proofs();
+  }
   /** The lock service ended a tenure: not before the end of what it had proved. */
   #expired(): void {
     for (const { name, proof_end_ns, clock } of this.machines)
@@ -144,12 +149,15 @@ export class Cluster {
   /** By an operator: what was proved before is void. */
   delete_key(backend: ModelBackend): void {
     this.note(null, "an operator deletes the key");
+    this.#void_proofs();
+    backend.delete();
+  }
+  #void_proofs(): void {
     for (const machine of this.machines) {
       machine.deleted_ns = machine.clock.now_ns();
       machine.proved_until_ns = 0n;
       machine.proof_end_ns = 0n;
     }
-    backend.delete();
   }
 
   /** The fence hook's work: nothing of that machine runs any more. */

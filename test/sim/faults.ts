@@ -15,7 +15,13 @@ export type ServiceFault =
   | "delayed-requests"
   | "stale-leader"
   | "leader-stalls"
-  | "ping-thread-stalls";
+  | "ping-thread-stalls"
+  | "volume-hangs"
+  | "volume-slow"
+  | "volume-cut-off"
+  | "torn-reads"
+  | "files-removed"
+  | "volume-rolled-back";
 
 type Fault = (cluster: Cluster, for_ms: number) => void;
 

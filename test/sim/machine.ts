@@ -20,8 +20,9 @@ export class Machine {
   frozen = false;
   /** When it last went on after a freeze: a kill that was due before begins only then. */
   thawed_ns = 0n;
-  /** Cut off from the lock service. */
+  /** Cut off from the lock service; from the volume. */
   cut = false;
+  volume_cut = false;
   off = false;
   /** Until when the lock can't be another's, as was proved here and not given up since. */
   proved_until_ns = 0n;

@@ -2,12 +2,13 @@ import { derive } from "../../src/core/timing.ts";
 import type { Rules } from "../../src/core/state.ts";
 import { Cluster, type ModelBackend, type Plans, Violation } from "./cluster.ts";
 import { etcd_backend } from "./etcd-model.ts";
+import { file_backend } from "./file-model.ts";
 import { faults, type ServiceFault, type ServiceFaults } from "./faults.ts";
 import { memory_backend } from "./memory-model.ts";
 import { World } from "./world.ts";
 import { zookeeper_backend } from "./zookeeper-model.ts";
 
-export const lock_models = ["memory", "etcd", "zookeeper"] as const;
+export const lock_models = ["memory", "etcd", "zookeeper", "file"] as const;
 export type LockModel = (typeof lock_models)[number];
 export type Result = { violation: string | null; starts: number; log: string[] };
 
@@ -24,7 +25,7 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   // What docs/safety.md says that it takes a fence hook for happens only where there is one.
   const fenced = random.chance(0.5);
   const rules = make_rules(world, gentle, fenced);
-  const backend = backends[model](world, rules.timing.attempt_ms, gentle);
+  const backend = backends[model](world, rules.timing.attempt_ms, gentle, rules.timing.ttl_ms);
   const cluster = new Cluster(
     world,
     2 + random.integer(2),
@@ -55,7 +56,12 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   }
 }
 
-const backends = { memory: memory_backend, etcd: etcd_backend, zookeeper: zookeeper_backend };
+const backends = {
+  memory: memory_backend,
+  etcd: etcd_backend,
+  zookeeper: zookeeper_backend,
+  file: file_backend,
+};
 
 function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules {
   const ttl_ms = random.pick([10_000, 15_000, 30_000]);
