@@ -7,25 +7,34 @@ import type { Lock, LockOptions } from "./lock.ts";
  * This is the only file that knows them all.
  */
 export async function open_lock(url: LockUrl, options: LockOptions): Promise<Lock> {
+  const { volume } = options;
+  if (volume === undefined || url.scheme === "file") return (await backend_of(url, options))(options);
+  const { WitnessedLock } = await import("./witnessed/lock.ts");
+  return new WitnessedLock(await backend_of(url, options), volume, options);
+}
+
+async function backend_of(url: LockUrl, { time }: LockOptions): Promise<(options: LockOptions) => Lock> {
   const { path, endpoints } = url;
   switch (url.scheme) {
     case "etcd":
     case "etcds": {
       const { EtcdLock } = await import("./etcd/lock.ts");
-      return new EtcdLock({ endpoints: [...endpoints], tls: url.scheme === "etcds", path }, options);
+      return (options) =>
+        new EtcdLock({ endpoints: [...endpoints], tls: url.scheme === "etcds", path }, options);
     }
     case "zk":
     case "zks": {
       const { ZooKeeperLock } = await import("./zookeeper/lock.ts");
-      return new ZooKeeperLock({ servers: [...endpoints], tls: url.scheme === "zks", path }, options);
+      return (options) =>
+        new ZooKeeperLock({ servers: [...endpoints], tls: url.scheme === "zks", path }, options);
     }
     case "memory": {
       const { MemoryLock, MemoryService } = await import("./memory.ts");
-      return new MemoryLock(new MemoryService(options.time), options);
+      return (options) => new MemoryLock(new MemoryService(time), options);
     }
     case "file": {
       const { FileLock } = await import("./file/lock.ts");
-      return new FileLock({ path }, options);
+      return (options) => new FileLock({ path }, options);
     }
   }
 }
@@ -40,6 +49,8 @@ export async function release_lock(record_json: string): Promise<void> {
       return (await import("./zookeeper/release.ts")).release_zookeeper(record_json);
     case "file":
       return (await import("./file/release.ts")).release_file(record_json);
+    case "witnessed":
+      return (await import("./witnessed/release.ts")).release_witnessed(record_json);
     default: // the memory of the dead controller
       return undefined;
   }

@@ -4,7 +4,7 @@ import type { Effect } from "../../src/core/effect.ts";
 import type { Event } from "../../src/core/event.ts";
 import type { Rules, State } from "../../src/core/state.ts";
 import { end_of } from "../../src/core/lease.ts";
-import { ms } from "../../src/core/timing.ts";
+import { ms, type Timing } from "../../src/core/timing.ts";
 import type { Lock, LockOptions } from "../../src/lock/lock.ts";
 import type { ServiceFaults } from "./faults.ts";
 import type { AppPlan } from "./guard.ts";
@@ -25,6 +25,17 @@ export type ModelBackend = Backend & {
   faults: ServiceFaults;
   /** An operator deletes the key. */
   delete: () => void;
+};
+
+/** What the seed has chosen of a run. */
+export type Setting = {
+  timing: Timing;
+  /** Short faults only. */
+  gentle: boolean;
+  /** There is a fence hook: what takes one may happen. */
+  fenced: boolean;
+  /** Nothing but the lock service is in trouble. */
+  outage: boolean;
 };
 
 export type Plans = {

@@ -5,7 +5,7 @@ import type { EtcdApi, KeyValue, Operation, TxnAnswer, WatchEvent } from "../../
 import { EtcdLock } from "../../src/lock/etcd/lock.ts";
 import { give_back, type ReleaseRecord } from "../../src/lock/etcd/release.ts";
 import { LockUnknown } from "../../src/errors.ts";
-import type { ModelBackend } from "./cluster.ts";
+import type { ModelBackend, Setting } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
 import { Pipe } from "./pipe.ts";
 import { Clock, type World } from "./world.ts";
@@ -138,7 +138,7 @@ class Store {
   }
 }
 
-export function etcd_backend(world: World, attempt_ms: number): ModelBackend {
+export function etcd_backend(world: World, { timing: { attempt_ms } }: Setting): ModelBackend {
   const { random } = world;
   const store = new Store(new Clock(world, random.between(-4e-4, 4e-4), 0n));
   const trouble = { down: 0, slow: 0, stale: 0 };

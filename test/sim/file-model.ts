@@ -4,7 +4,7 @@ import type { ReleaseRecord } from "../../src/lock/file/release.ts";
 import type { VolumeWitness } from "../../src/lock/lock.ts";
 import type { Time } from "../../src/core/time.ts";
 import type { Machine } from "./machine.ts";
-import type { ModelBackend } from "./cluster.ts";
+import type { ModelBackend, Setting } from "./cluster.ts";
 import type { ServiceFaults } from "./faults.ts";
 import { ModelVolume, volume_id } from "./volume-model.ts";
 import type { World } from "./world.ts";
@@ -13,16 +13,17 @@ import type { World } from "./world.ts";
 const between_removals = 3;
 
 /** The volume that the seed chooses, and what locks need of it. */
-function sim_volume(
+export function sim_volume(
   world: World,
-  { ttl_ms, attempt_ms }: { ttl_ms: number; attempt_ms: number },
-  gentle: boolean,
+  { timing: { ttl_ms, attempt_ms }, gentle, fenced }: Setting,
   is_cut: (machine: Machine) => boolean,
 ) {
   const { random } = world;
   const view_age_ms = random.pick([0, 0, 500, ttl_ms / 6]);
   const local = view_age_ms === 0 && random.chance(0.7);
-  const paranoid = !gentle && random.chance(0.2);
+  // Where something may outlive its lease, the record of whom to fence has to stay.
+  const forgets = !gentle && !fenced;
+  const paranoid = forgets && random.chance(0.3);
   const volume = new ModelVolume(world, { view_age_ms, tv_ms: ttl_ms, limit_ms: attempt_ms, is_cut });
   const witness: VolumeWitness = { path: "/sim", id: volume_id, view_age_ms, local, paranoid };
   const machines = new Set<Machine>();
@@ -62,7 +63,7 @@ function sim_volume(
         const claims = volume.names("claim");
         const all = [...beats, ...claims];
         if (all.length === 0) return;
-        const which = random.pick([[random.pick(all)], claims, all]);
+        const which = random.pick([[random.pick(all)], claims, ...(forgets ? [all] : [])]);
         volume.remove((name) => which.includes(name));
         victim().cluster.counter_lost();
       }),
@@ -81,16 +82,10 @@ function sim_volume(
   return { volume, witness, ports, faults };
 }
 
-export function file_backend(
-  world: World,
-  attempt_ms: number,
-  gentle: boolean,
-  ttl_ms: number,
-): ModelBackend {
+export function file_backend(world: World, setting: Setting): ModelBackend {
   const { volume, witness, ports, faults } = sim_volume(
     world,
-    { ttl_ms, attempt_ms },
-    gentle,
+    setting,
     // Who is cut off from the lock service is cut off from the volume.
     ({ cut, volume_cut }) => cut || volume_cut,
   );
@@ -104,7 +99,7 @@ export function file_backend(
 }
 
 /** What the release program does with a file's record. */
-function release(volume: ModelVolume, machine: Machine, json: string): void {
+export function release(volume: ModelVolume, machine: Machine, json: string): void {
   const { name, content } = JSON.parse(json) as ReleaseRecord;
   if (name !== null) volume.write(machine, name, Buffer.from(content, "base64"));
 }

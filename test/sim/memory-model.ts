@@ -1,12 +1,12 @@
 import type { LockRecord } from "../../src/core/record.ts";
 import { LockUnknown } from "../../src/errors.ts";
 import { MemoryLock, MemoryService, type Carry } from "../../src/lock/memory.ts";
-import type { ModelBackend } from "./cluster.ts";
+import type { ModelBackend, Setting } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
 import { Clock, type World } from "./world.ts";
 
 /** Requests that are late, lost, or done with the answer lost; a service that is down for a while. */
-export function memory_backend(world: World, attempt_ms: number): ModelBackend {
+export function memory_backend(world: World, { timing: { attempt_ms } }: Setting): ModelBackend {
   const clock = new Clock(world, world.random.between(-4e-4, 4e-4), 0n);
   const service = new MemoryService(clock);
   let down = 0;

@@ -5,10 +5,11 @@ import { etcd_backend } from "./etcd-model.ts";
 import { file_backend } from "./file-model.ts";
 import { faults, type ServiceFault, type ServiceFaults } from "./faults.ts";
 import { memory_backend } from "./memory-model.ts";
+import { witnessed_backend } from "./witnessed-model.ts";
 import { World } from "./world.ts";
 import { zookeeper_backend } from "./zookeeper-model.ts";
 
-export const lock_models = ["memory", "etcd", "zookeeper", "file"] as const;
+export const lock_models = ["memory", "etcd", "zookeeper", "file", "witnessed"] as const;
 export type LockModel = (typeof lock_models)[number];
 export type Result = { violation: string | null; starts: number; log: string[] };
 
@@ -22,21 +23,24 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   const { random } = world;
   // Short faults only: 30 % of the lease, one at a time, after which nobody may have been killed.
   const gentle = random.chance(0.25);
+  // Nothing but the lock service is in trouble, for as long as it likes: by the volume lease nobody may be killed of it.
+  const outage = model === "witnessed" && !gentle && random.chance(0.25);
   // What docs/safety.md says that it takes a fence hook for happens only where there is one.
   const fenced = random.chance(0.5);
-  const rules = make_rules(world, gentle, fenced);
-  const backend = backends[model](world, rules.timing.attempt_ms, gentle, rules.timing.ttl_ms);
+  const rules = make_rules(world, gentle || outage, fenced);
+  const backend = backends[model](world, { timing: rules.timing, gentle, fenced, outage });
   const cluster = new Cluster(
     world,
     2 + random.integer(2),
     rules,
     backend,
-    make_plans(world, gentle, fenced),
+    make_plans(world, gentle || outage, fenced),
   );
   const stalls = { quiet_since_ms: 0 };
 
   cluster.machines.forEach((machine) => world.after(random.between(0, 2000), () => machine.boot()));
   if (gentle) plan_gentle(cluster, backend.faults);
+  else if (outage) plan_outage(cluster, backend);
   else plan_faults(cluster, backend, fenced);
   try {
     await world.run(faulty_ms, () => cluster.check());
@@ -48,6 +52,10 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
     const losses = cluster.machines.reduce((sum, machine) => sum + machine.losses, 0);
     if (gentle && losses > 0)
       throw new Violation("a healthy app was killed by a fault shorter than the budget");
+    if (outage && losses > 0)
+      throw new Violation(
+        "a healthy app was killed by an outage of the lock service, although the volume holds",
+      );
     return { violation: null, starts: cluster.starts, log: cluster.log };
   } catch (error) {
     const violation =
@@ -61,6 +69,7 @@ const backends = {
   etcd: etcd_backend,
   zookeeper: zookeeper_backend,
   file: file_backend,
+  witnessed: witnessed_backend,
 };
 
 function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules {
@@ -146,6 +155,23 @@ function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): 
       } else {
         cluster.delete_key(backend);
       }
+    });
+  }
+}
+
+/** Hold: whatever becomes of the lock and the way to it. */
+function plan_outage(cluster: Cluster, backend: ModelBackend): void {
+  const { world } = cluster;
+  const { random } = world;
+  const of_the_lock = ["service-down", "delayed-requests", "stale-leader", "leader-change"] as const;
+  for (let at_ms = 15_000; at_ms < faulty_ms; at_ms += random.between(500, 25_000)) {
+    const for_ms = Math.min(random.pick([500, 12_000, 40_000, 100_000]), faulty_ms - at_ms);
+    const name = random.pick([...of_the_lock, "partition", "key-deleted"] as const);
+    world.after(at_ms, () => {
+      if (name === "partition") return cut(cluster, for_ms);
+      if (name === "key-deleted") return cluster.delete_key(backend);
+      cluster.note(null, `${name} for ${Math.round(for_ms)} ms`);
+      backend.faults[name]?.(for_ms);
     });
   }
 }

@@ -13,7 +13,7 @@ import type {
 import { ZooKeeperLock } from "../../src/lock/zookeeper/lock.ts";
 import { nodes_at } from "../../src/lock/zookeeper/nodes.ts";
 import { give_back_session, type ReleaseRecord } from "../../src/lock/zookeeper/release.ts";
-import type { ModelBackend } from "./cluster.ts";
+import type { ModelBackend, Setting } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
 import { Pipe } from "./pipe.ts";
 import type { Clock, World } from "./world.ts";
@@ -129,7 +129,7 @@ class Connection implements ZooKeeperConnection {
   }
 }
 
-export function zookeeper_backend(world: World, attempt_ms: number, gentle: boolean): ModelBackend {
+export function zookeeper_backend(world: World, { timing: { attempt_ms }, gentle }: Setting): ModelBackend {
   const { random } = world;
   const ensemble = new Ensemble(world, gentle);
 

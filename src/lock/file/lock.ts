@@ -7,7 +7,7 @@ import type { VolumeStore } from "../../storage/lease/store.ts";
 import type { Busy, Lock, LockOptions, LockView, Lost, Proved, ReleaseState, Taken } from "../lock.ts";
 import { type Changes, DirectoryChanges } from "./changes.ts";
 import { look_at } from "./look.ts";
-import type { ReleaseRecord } from "./release.ts";
+import { release_record_of } from "./release.ts";
 
 export type FileTarget = { path: string };
 
@@ -76,15 +76,8 @@ export class FileLock implements Lock {
   }
 
   release_record(): string {
-    const block = this.#lease.release_block();
-    const record: ReleaseRecord = {
-      kind: "file",
-      path: this.#path,
-      limit_ms: this.#options.attempt_ms,
-      name: block?.name ?? null,
-      content: block ? block.content.toString("base64") : "",
-    };
-    return JSON.stringify(record);
+    const { attempt_ms } = this.#options;
+    return JSON.stringify(release_record_of(this.#path, attempt_ms, this.#lease.release_block()));
   }
 
   async close(): Promise<void> {

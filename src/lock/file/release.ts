@@ -11,6 +11,15 @@ export type ReleaseRecord = {
   content: string;
 };
 
+export function release_record_of(
+  path: string,
+  limit_ms: number,
+  block: { name: string; content: Buffer } | null,
+): ReleaseRecord {
+  const name = block?.name ?? null;
+  return { kind: "file", path, limit_ms, name, content: block?.content.toString("base64") ?? "" };
+}
+
 const tries = 5;
 
 /**
