@@ -129,7 +129,12 @@ export class VolumeLease {
 
   /** A look as a standby. It is called all the time, so that a take-over need not begin to wait when the lock comes free. */
   observe(): Promise<Observation> {
-    return this.#in_turn(async () => this.#observation(await this.#pass(this.#registration())));
+    return this.#in_turn(async () => this.#observation(await this.#stand_by()));
+  }
+  async #stand_by(): Promise<Scene> {
+    const scene = await this.#pass(this.#registration());
+    // Whose volume it is was not known before the first look.
+    return this.#registration().length === 0 ? scene : this.#pass(this.#registration());
   }
 
   /** Who is there, the one that holds the volume first, and the record beside the lock. */
@@ -157,12 +162,9 @@ export class VolumeLease {
     this.#end_life("another attempt begins");
     this.#life = null;
     // R5.1 and R5.2: all others are silent, and the claims are listed once more with the lock in hand.
-    const before = await this.#pass(this.#registration());
+    const before = await this.#stand_by();
     const observed = this.#observation(before);
-    if (!observed.silent) {
-      if (this.#registration().length > 0) await this.#pass(this.#registration());
-      return refused("another instance shows life", observed.holder);
-    }
+    if (!observed.silent) return refused("another instance shows life", observed.holder);
     const claimed = await this.#claim(before, lock);
     if ("kind" in claimed) return claimed;
     const { life, look_ns } = claimed;
