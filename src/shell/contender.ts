@@ -167,7 +167,6 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   process.on("SIGHUP", () => {
     reloading = reloading.then(read_and_apply);
   });
-  log.info(`asking for ${lock.url} as ${node}`, { state: "contending" });
   step(() => supervisor.push({ type: "begin" }));
   for (const event of early) step(() => supervisor.push(event));
 

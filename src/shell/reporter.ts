@@ -18,6 +18,7 @@ export class Reporter implements StatusSource {
   #last_proof_ms: number | null = null;
   #holder: Leader | null = null;
   #last_tenure: Tenure | null = null;
+  #told = false;
   supervisor: Supervisor | undefined;
 
   constructor(options: ReporterOptions) {
@@ -37,7 +38,15 @@ export class Reporter implements StatusSource {
     const now = this.supervisor?.state;
     if (now?.at === "exited" && now.because === because) return; // the last line: exit()
     const token = this.#last_tenure ? String(this.#last_tenure.token) : null;
-    log.info(because, token === null ? { state } : { state, token });
+    log.info(this.#introduced(because), token === null ? { state } : { state, token });
+  }
+
+  /** The first sentence says which lock it is about: what is waited for, and who has it, is one line. */
+  #introduced(sentence: string): string {
+    if (this.#told) return sentence;
+    this.#told = true;
+    const { config, lock_url } = this.#options;
+    return `${sentence} (${lock_url}, asked for as ${config.node})`;
   }
 
   /** The last line says why. */

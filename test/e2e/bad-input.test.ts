@@ -362,7 +362,7 @@ test("etcd: a record of a newer leasehold: a standby stands by, and goes on when
   const contenders = new Contenders(t);
   const [, lock_url = ""] = url(servers);
   const standby = contenders.start({ lock: lock_url, args: ["--ttl", "10s"] });
-  await standby.line(/of a newer leasehold .* \(standing by until then\)$/);
+  await standby.line(/of a newer leasehold .* \(standing by until then\)/);
   assert.equal(servers.ctl(["get", "/a/record", "--print-value-only"]), newer);
   servers.ctl(["del", "/a/record"]);
   await standby.line(/took the lock/);
