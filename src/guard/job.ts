@@ -35,8 +35,11 @@ export type JobResult = { end: JobEnd; stdout: Buffer; stderr: Buffer };
 
 const output_max_bytes = 8 << 20;
 
-/** How long after its deadline a job guard that said nothing is taken for stopped. */
-const stopped_ms = 1000;
+/** How long after its deadline a job guard that said nothing is taken for stopped. What can't be killed it reports after a second. */
+const stopped_ms = 2000;
+
+/** How long the pipes of a job guard that was killed may stay open: what it leaves may hold them for ever. */
+const left_ms = 500;
 
 /** execa is a fifth of the whole start, and most never run a job. Whoever is going to run one loads it before. */
 export const load_jobs = async () => import("execa");
@@ -69,17 +72,26 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
   });
   const report = read_report(job.readable({ from: "fd3" }));
   // Only a job guard that is stopped, or whose /proc hangs, is late by so much; outer kills what it leaves.
-  const left_ms = Number((options.deadline_ns - options.now_ns()) / 1_000_000n);
-  const late = setTimeout(() => job.kill("SIGKILL"), Math.max(0, left_ms) + stopped_ms);
+  const until_ms = Number((options.deadline_ns - options.now_ns()) / 1_000_000n);
+  let tell_killed: (result: JobResult) => void = () => {};
+  const killed = new Promise<JobResult>((resolve) => (tell_killed = resolve));
+  const nothing = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  const late = setTimeout(
+    () => {
+      job.kill("SIGKILL");
+      setTimeout(() => tell_killed({ end: { how: "killed", why: "guard" }, ...nothing }), left_ms);
+    },
+    Math.max(0, until_ms) + stopped_ms,
+  );
   const undead = report.undead.then((end) => {
     clearTimeout(late); // it is alive and at work: killing it would only lose the report
-    return { end, stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+    return { end, ...nothing };
   });
   const ended = job.then(async ({ stdout, stderr }) => {
     clearTimeout(late);
     return { end: await report.end, stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) };
   });
-  return Promise.race([undead, ended]);
+  return Promise.race([undead, ended, killed]);
 }
 
 /** The job guard's frames: how it ended, and separately the moment at which it says that something can't be killed. */

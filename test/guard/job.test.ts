@@ -11,7 +11,9 @@ import { type JobOptions, type JobResult, run_job } from "../../src/guard/job.ts
 import { run_probe } from "../../src/guard/probe.ts";
 import { parse_dir, parse_probe } from "../../src/guard/probe-result.ts";
 import { app, guard } from "../support/hand.ts";
+import { freezable_fs } from "../support/frozen-fs.ts";
 import { all_processes } from "../support/processes.ts";
+import { requires } from "../support/requires.ts";
 
 /** CLOCK_BOOTTIME to within a hundredth of a second, which is what /proc/uptime shows. */
 const clock = new Clock();
@@ -98,7 +100,7 @@ test("an abort is a SIGTERM first, and SIGKILL after the grace", async () => {
   assert.deepEqual(end, { how: "exit", value: 4 });
 });
 
-test("a job guard that is stopped is killed a second after the deadline", async () => {
+test("a job guard that is stopped is killed two seconds after the deadline", async () => {
   const before = new Set(all_processes().map(({ pid }) => pid));
   const started = job([app], { deadline_ns: within(800) });
   let stopped = false;
@@ -109,6 +111,17 @@ test("a job guard that is stopped is killed a second after the deadline", async 
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.deepEqual((await started).end, { how: "killed", why: "guard" });
+});
+
+test("what can't be killed is reported as undead after its deadline", async (t) => {
+  if (!requires(t, "root", "fsfreeze")) return;
+  const fs = freezable_fs(t);
+  fs.freeze();
+  const { end } = await job(["dd", "if=/dev/zero", `of=${fs.path}/data`, "count=1"], {
+    deadline_ns: within(300),
+  });
+  fs.thaw();
+  assert.equal(end.how, "undead");
 });
 
 // ---- the probe ----
