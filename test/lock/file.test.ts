@@ -14,6 +14,7 @@ function backend(volumes: Volumes, hang: Pick<Backend, "stop" | "resume">): Back
   return {
     ttl_ms,
     attempt_ms: 500,
+    waits_out: true,
     open(path, options) {
       const volume = volumes.witness(path);
       return new FileLock(volume, { ...options, volume });

@@ -32,7 +32,8 @@ contract("etcd with a volume, stop", async (t: TestContext): Promise<Backend | n
   await etcd.ready();
   return {
     ttl_ms: etcd_ttl_ms,
-    attempt_ms: 1000,
+    attempt_ms: 1500,
+    waits_out: true,
     open: (path, options) =>
       new WitnessedLock(
         (inner) => new EtcdLock({ endpoints: etcd.endpoints, tls: false, path }, inner),
