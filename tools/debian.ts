@@ -2,7 +2,7 @@
 // the tests that need it are skipped and say so (test/support/requires.ts).
 
 import { spawnSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { globSync, rmSync, writeFileSync } from "node:fs";
 
 /** name: what a test asks for. look: a command, or with a slash in it a pattern of files. */
 const rows = [
@@ -24,6 +24,25 @@ const rows = [
   { name: "nfsd", package: "nfs-kernel-server", look: "exportfs", why: "a hard NFS mount, inside uml" },
   { name: "mount.nfs", package: "nfs-common", look: "mount.nfs", why: "a hard NFS mount, inside uml" },
   { name: "rpcbind", package: "rpcbind", look: "rpcbind", why: "a hard NFS mount, inside uml" },
+  { name: "nbd-server", package: "nbd-server", look: "nbd-server", why: "a disk to attach, inside uml" },
+  { name: "nbd-client", package: "nbd-client", look: "nbd-client", why: "a disk to attach, inside uml" },
+  { name: "smbd", package: "samba", look: "smbd", why: "a CIFS mount, inside uml" },
+  { name: "mount.cifs", package: "cifs-utils", look: "mount.cifs", why: "a CIFS mount, inside uml" },
+  { name: "glusterd", package: "glusterfs-server", look: "glusterd", why: "a GlusterFS volume" },
+  {
+    name: "mount.glusterfs",
+    package: "glusterfs-client",
+    look: "mount.glusterfs",
+    why: "a GlusterFS volume",
+  },
+  { name: "mfsmaster", package: "moosefs-master", look: "mfsmaster", why: "a MooseFS volume" },
+  {
+    name: "mfschunkserver",
+    package: "moosefs-chunkserver",
+    look: "mfschunkserver",
+    why: "a MooseFS volume",
+  },
+  { name: "mfsmount", package: "moosefs-client", look: "mfsmount", why: "a MooseFS volume" },
   { name: "unshare", package: "util-linux", look: "unshare", why: "PID 1 in a namespace of its own" },
   { name: "strace", package: "strace", look: "strace", why: "an app that is traced" },
   { name: "pkill", package: "procps", look: "pkill", why: "how operators kill by accident" },
@@ -50,6 +69,12 @@ const rows = [
   },
   { name: "ip", package: "iproute2", look: "ip", why: "networks of their own" },
   { name: "iptables", package: "iptables", look: "iptables", why: "partitions of such a network" },
+  {
+    name: "iptables-legacy",
+    package: "iptables",
+    look: "iptables-legacy",
+    why: "the same inside uml, whose kernel has no nf_tables",
+  },
   { name: "setpriv", package: "util-linux", look: "setpriv", why: "an app as another user" },
   {
     name: "postgres",
@@ -84,8 +109,24 @@ export function ensure(): void {
     return;
   }
   console.log(`apt-get install ${packages.join(" ")}`);
-  if (!apt("update") || !apt("install", "-y", "--no-install-recommends", ...packages)) {
+  const install = (): boolean => apt("install", "-y", "--no-install-recommends", ...packages);
+  if (!apt("update") || !without_daemons(install)) {
     console.log("apt-get failed; tests that need these packages are skipped, or fail with CI=true");
+  }
+}
+
+/** A file server that nobody asked for starts nowhere: Debian's packages ask this program before they start theirs. */
+function without_daemons(install: () => boolean): boolean {
+  const policy = "/usr/sbin/policy-rc.d";
+  try {
+    writeFileSync(policy, "#!/bin/sh\nexit 101\n", { mode: 0o755, flag: "wx" });
+  } catch {
+    return install(); // the machine has a policy of its own
+  }
+  try {
+    return install();
+  } finally {
+    rmSync(policy);
   }
 }
 
