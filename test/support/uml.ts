@@ -104,7 +104,7 @@ async function boot(folder: string, init: string, timeout_ms: number, memory_mb:
 }
 
 const init_script = (mark: string, body: string): string => `#!/bin/sh
-export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run/tmp TERM=dumb
+export PATH=/run/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/run TMPDIR=/run/tmp TERM=dumb
 stty raw -echo
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
@@ -113,6 +113,9 @@ mkdir -p /dev/pts /dev/shm /run/tmp /run/lib/modules
 mount -t devpts devpts /dev/pts
 mount -t tmpfs tmpfs /dev/shm
 ln -s /usr/lib/uml/modules/$(uname -r) /run/lib/modules/
+mkdir /run/bin
+# This kernel has no nf_tables.
+ln -s /usr/sbin/iptables-legacy /run/bin/iptables
 printf '#!/bin/sh\\nexec /sbin/modprobe -d /run "$@"\\n' >/run/modprobe
 chmod 755 /run/modprobe
 echo /run/modprobe >/proc/sys/kernel/modprobe
