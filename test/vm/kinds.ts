@@ -9,8 +9,7 @@ import type { Ages } from "../support/view-age.ts";
 export const kinds = ["nfs3", "nfs4.2", "cifs", "glusterfs", "moosefs"] as const;
 export type Kind = (typeof kinds)[number];
 
-const place_of = (kind: Kind): Place =>
-  kind === "glusterfs" || kind === "moosefs" ? "namespaces" : "uml";
+const place_of = (kind: Kind): Place => (kind === "glusterfs" || kind === "moosefs" ? "namespaces" : "uml");
 
 export function ready(t: TestContext, kind: Kind): boolean {
   switch (kind) {
