@@ -18,6 +18,8 @@ export type JobOptions = {
   set?: Readonly<Record<string, string>>;
   unset?: readonly string[];
   input?: Bytes;
+  /** What it writes to either stream, as it comes. */
+  on_output?: (chunk: Buffer) => void;
   /** Hands the guard's page on, descriptor 4 in a controller as in its jobs. */
   page?: boolean;
   abort?: AbortSignal;
@@ -70,6 +72,8 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
     cleanup: false, // the job guard sees the controller's death by itself
     ...(options.abort ? { cancelSignal: options.abort } : {}),
   });
+  const { on_output } = options;
+  if (on_output) for (const stream of [job.stdout, job.stderr]) stream.on("data", on_output);
   const report = read_report(job.readable({ from: "fd3" }));
   // Only a job guard that is stopped, or whose /proc hangs, is late by so much; outer kills what it leaves.
   const until_ms = Number((options.deadline_ns - options.now_ns()) / 1_000_000n);
