@@ -1,7 +1,9 @@
 // What leasehold costs a database: the same load on the same data with and without it, one run after the other, in pairs.
 //
-//   --pairs N     of each load (7)
-//   --seconds N   of each run (10)
+// It is a row of `npm run bench:brain`; by itself it also takes
+//
+//   --pairs N     of each load (5)
+//   --seconds N   of each run (6)
 //   --only NAME   one database; may be repeated
 //   --control     without leasehold on both sides: what the figures are worth on this machine
 //
@@ -9,25 +11,15 @@
 
 import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { missing } from "../tools/debian.ts";
 import { start_etcd } from "../test/support/etcd.ts";
 import { etcd_url } from "../test/support/faults-etcd.ts";
 import { type Database, postgres, postgres_bin, redis, type Store } from "../test/support/databases.ts";
+import { type Line, type Row, table } from "./brain/line.ts";
 import { median } from "./figures.ts";
 import { Serving, workplace } from "./serving.ts";
 
-const { values } = parseArgs({
-  options: {
-    pairs: { type: "string", default: "7" },
-    seconds: { type: "string", default: "10" },
-    only: { type: "string", multiple: true, default: [] },
-    control: { type: "boolean", default: false },
-  },
-});
-const [pairs, seconds] = [Number(values.pairs), Number(values.seconds)];
 const least_ratio = 0.99;
 
 type Load = { name: string; per_second: (store: Store, seconds: number) => number };
@@ -97,8 +89,14 @@ const subjects: readonly Subject[] = [
   },
 ];
 
+/** control: without leasehold on both sides. */
+type Plan = { pairs: number; seconds: number; control: boolean };
+
 /** One start of the server, and each load on it; the figures in the loads' order. */
-async function round(subject: Subject, store: Store, folder: string, lock: string | null): Promise<number[]> {
+async function round(
+  subject: Subject,
+  { store, folder, lock, seconds }: { store: Store; folder: string; lock: string | null; seconds: number },
+): Promise<number[]> {
   subject.clear(store);
   const serving = await Serving.start({ ...subject, store, folder, lock });
   try {
@@ -111,19 +109,19 @@ async function round(subject: Subject, store: Store, folder: string, lock: strin
 
 type Pair = { without: number[]; with: number[] };
 
-async function measure(subject: Subject, lock: string): Promise<Pair[]> {
+async function measure(subject: Subject, lock: string, { pairs, seconds, control }: Plan): Promise<Pair[]> {
   const place = workplace();
   const store = await subject.database.create(place.folder);
   const first = await Serving.start({ ...subject, store, folder: place.folder, lock: null });
   subject.fill(store);
   await first.stop();
-  const sides: Record<keyof Pair, string | null> = { without: null, with: values.control ? null : lock };
+  const sides: Record<keyof Pair, string | null> = { without: null, with: control ? null : lock };
   const all: Pair[] = [];
   for (let index = 0; index < pairs; index++) {
     const pair: Pair = { without: [], with: [] };
     // Who comes first changes: what grows from run to run is on both sides.
     for (const side of index % 2 === 0 ? (["without", "with"] as const) : (["with", "without"] as const))
-      pair[side] = await round(subject, store, place.folder, sides[side]);
+      pair[side] = await round(subject, { store, folder: place.folder, lock: sides[side], seconds });
     all.push(pair);
     console.error(`${subject.database.name}: ${index + 1} of ${pairs} pairs`);
   }
@@ -131,53 +129,72 @@ async function measure(subject: Subject, lock: string): Promise<Pair[]> {
   return all;
 }
 
-/** Whether the ratio is reached. */
-function report({ loads }: Subject, all: readonly Pair[]): boolean {
-  const reached = loads.map(({ name }, at) => {
+/** A line for each load: the ratio of the medians, and the least and the greatest one of all pairs. */
+function lines_of({ loads }: Subject, all: readonly Pair[], { control, seconds }: Plan): Line[] {
+  return loads.map(({ name }, at) => {
     const side = (which: keyof Pair): number[] => all.map((pair) => pair[which][at] ?? Number.NaN);
     const [without, within] = [side("without"), side("with")];
     const ratio = median(within) / median(without);
     const each = within.map((value, index) => value / (without[index] ?? Number.NaN));
-    const cells = [
-      name,
-      `${all.length}`,
-      median(without).toFixed(0),
-      median(within).toFixed(0),
-      ratio.toFixed(4),
-      `${median(each).toFixed(4)} (${Math.min(...each).toFixed(3)} to ${Math.max(...each).toFixed(3)})`,
-      `≥ ${least_ratio}`,
-      ratio >= least_ratio ? "yes" : "**no**",
-    ];
-    console.log(`| ${cells.join(" | ")} |`);
-    return ratio >= least_ratio;
+    const [before, after] = [median(without), median(within)].map((value) => value.toFixed(0));
+    const what = control ? "again without leasehold" : "with leasehold";
+    return {
+      what: `${name}, ${seconds} s a run: a second ${what} over without (${after} ÷ ${before})`,
+      who: "leasehold, etcd",
+      figures: [
+        `${all.length}`,
+        Math.min(...each).toFixed(4),
+        ratio.toFixed(4),
+        "",
+        Math.max(...each).toFixed(4),
+      ],
+      reach: control ? "–" : `≥ ${least_ratio}`,
+      reached: control ? null : ratio >= least_ratio,
+    };
   });
-  return reached.every(Boolean);
 }
 
-const names = subjects.map(({ database }) => database.name);
-const unknown = values.only.filter((name) => !names.includes(name));
-if (unknown.length > 0) throw new Error(`no database ${unknown.join(", ")}; there are ${names.join(", ")}`);
-const lacking = (["postgres", "redis-server", "redis-cli", "etcd", "setpriv"] as const)
-  .map((tool) => missing(tool))
-  .filter((why) => why !== null);
-if (lacking.length > 0) throw new Error(lacking.join("; "));
-
-const { etcd, end } = await start_etcd({});
-try {
-  await etcd.ready();
-  const lock = etcd_url("/throughput")(etcd.members.map(({ port }) => port));
-  const side = values.control ? "without again" : "with";
-  console.log(
-    `${cpus().length} cores, load ${loadavg()[0]?.toFixed(2)} before the start, ${seconds} s a run\n`,
-  );
-  console.log(
-    `| load | pairs | without, a second | ${side} | ratio of medians | ratios of pairs | reach | reached |`,
-  );
-  console.log("| --- | --: | --: | --: | --: | --: | --- | --- |");
-  for (const subject of subjects) {
-    if (values.only.length > 0 && !values.only.includes(subject.database.name)) continue;
-    if (!report(subject, await measure(subject, lock)) && !values.control) process.exitCode = 1;
+async function compare(plan: Plan, only: readonly string[] = []): Promise<Line[]> {
+  const { etcd, end } = await start_etcd({});
+  try {
+    await etcd.ready();
+    const lock = etcd_url("/throughput")(etcd.members.map(({ port }) => port));
+    const lines: Line[] = [];
+    for (const subject of subjects)
+      if (only.length === 0 || only.includes(subject.database.name))
+        lines.push(...lines_of(subject, await measure(subject, lock, plan), plan));
+    return lines;
+  } finally {
+    await end();
   }
-} finally {
-  await end();
+}
+
+export const throughput: readonly Row[] = [
+  {
+    name: "throughput",
+    measure: async (runs) => ({
+      lines: await compare({ pairs: runs(5), seconds: 6, control: false }),
+      notes: [
+        "Of `throughput`, *median* is the ratio of the two medians, *least* and *worst* are the extremes of the pairs.",
+      ],
+    }),
+  },
+];
+
+if (import.meta.main) {
+  const { values } = parseArgs({
+    options: {
+      pairs: { type: "string", default: "5" },
+      seconds: { type: "string", default: "6" },
+      only: { type: "string", multiple: true, default: [] },
+      control: { type: "boolean", default: false },
+    },
+  });
+  const names = subjects.map(({ database }) => database.name);
+  const unknown = values.only.filter((name) => !names.includes(name));
+  if (unknown.length > 0) throw new Error(`no database ${unknown.join(", ")}; there are ${names.join(", ")}`);
+  const plan = { pairs: Number(values.pairs), seconds: Number(values.seconds), control: values.control };
+  const lines = await compare(plan, values.only);
+  console.log(table(lines));
+  if (lines.some(({ reached }) => reached === false)) process.exitCode = 1;
 }

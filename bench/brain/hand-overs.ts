@@ -23,7 +23,7 @@ const ways: Record<string, Way> = {
     end: (first, kind) => first.signal("SIGKILL", kind.ours ? first.controller : first.outer),
     limit: () => median_at_most(300),
     at_once: 1,
-    runs: { ours: 30, others: 3 },
+    runs: { ours: 20, others: 3 },
   },
   stopped: {
     what: "SIGTERM → other app starts, after the first has stopped",
@@ -31,7 +31,7 @@ const ways: Record<string, Way> = {
     end: (first) => first.signal("SIGTERM"),
     limit: () => median_at_most(25),
     at_once: 1,
-    runs: { ours: 50, others: 10 },
+    runs: { ours: 30, others: 10 },
   },
   gone: {
     what: "machine gone (all processes killed at once) → other app starts, TTL 10 s",
@@ -41,7 +41,7 @@ const ways: Record<string, Way> = {
       backend === "etcd"
         ? worst_at_most(lost_ttl_ms + 1000, "worst ≤ TTL + 1 s")
         : worst_at_most(lost_ttl_ms + 3 * tick_ms, `worst ≤ T + 3·tick (tick ${tick_ms} ms)`),
-    at_once: 5,
+    at_once: 10,
     runs: { ours: 20, others: 10 },
   },
 };
@@ -68,7 +68,7 @@ const row = (name: string, way: Way): Row => ({
     for (const kind of kinds) {
       const count = runs(kind.ours ? way.runs.ours : way.runs.others);
       // Those beside us wait for the lease, whatever it was.
-      const values = await in_parallel(count, kind.ours ? way.at_once : 5, async () => once(kind, way));
+      const values = await in_parallel(count, kind.ours ? way.at_once : 10, async () => once(kind, way));
       lines.push(times(way.what, kind.who, values, kind.ours ? way.limit(kind) : undefined));
     }
     return { lines };

@@ -102,7 +102,7 @@ async function overlap(runs: number): Promise<Line[]> {
   const lines: Line[] = [];
   for (const fault of faults)
     for (const kind of kinds) {
-      const values = await in_parallel(runs, 4, async () => overlap_once(kind, fault));
+      const values = await in_parallel(runs, 10, async () => overlap_once(kind, fault));
       const limit = { reach: "0 ms", holds: (all: readonly number[]) => all.every((value) => value === 0) };
       lines.push(
         times(`two apps at the same time: ${fault.name}`, kind.who, values, kind.ours ? limit : undefined),
@@ -112,6 +112,6 @@ async function overlap(runs: number): Promise<Line[]> {
 }
 
 export const losses: readonly Row[] = [
-  { name: "overlap", measure: async (runs) => ({ lines: await overlap(runs(20)) }) },
-  { name: "deleted", measure: async (runs) => ({ lines: await deleted(runs(50)) }) },
+  { name: "overlap", measure: async (runs) => ({ lines: await overlap(runs(10)) }) },
+  { name: "deleted", measure: async (runs) => ({ lines: await deleted(runs(30)) }) },
 ];
