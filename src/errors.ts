@@ -78,6 +78,18 @@ export class LockUnknown extends Failure {
   readonly exitCode = exitCodes.unreachable;
 }
 
+/** A volume isn't there, isn't the right one, or doesn't work. Its sentence comes from the check, remedy included. */
+export class VolumeFailed extends Failure {
+  readonly code = "volume-failed";
+  readonly exitCode = exitCodes.volumeFailed;
+
+  /** because: what is wrong; what to do. */
+  constructor(because: string, verdict: string) {
+    const at = because.lastIndexOf("; ");
+    super(because.slice(0, at), verdict, because.slice(at + 2));
+  }
+}
+
 /** The guard is dead, or what it says can't be understood: what the app does is not known. */
 export class GuardLost extends Failure {
   readonly code = "guard-lost";

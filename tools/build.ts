@@ -9,7 +9,7 @@
 // With --sanitize it also builds leasehold-asan.
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
 
@@ -54,6 +54,7 @@ await build({
   define: { "import.meta.dirname": '""' },
   plugins: [lazy],
 });
+refuse_non_ascii("dist/controller.js");
 await build({
   ...common,
   entryPoints: ["src/start.ts"],
@@ -78,4 +79,16 @@ function rehearse(): void {
   const args = ["guard", join(dist, "node"), join(root, "tools/rehearse.ts"), dist, "--", "true"];
   const { status, stderr } = spawnSync(join(dist, "leasehold"), args, { encoding: "utf8", timeout: 60_000 });
   if (status !== 0) console.error(`build: there will be no code cache: ${stderr}`);
+}
+
+/** src/start.ts reads it a byte a character. esbuild escapes what isn't ASCII in strings, and not in regular expressions. */
+function refuse_non_ascii(file: string): void {
+  const text = readFileSync(join(root, file), "latin1");
+  // oxlint-disable-next-line no-control-regex -- ASCII is meant
+  const found = /.{0,40}[^\u0000-\u007f]/.exec(text)?.[0];
+  if (found === undefined) return;
+  console.error(
+    `${file} is not ASCII, at ${JSON.stringify(found)}: write \\u00d7 for × in that regular expression`,
+  );
+  process.exit(1);
 }

@@ -36,6 +36,7 @@ function explain(settings: Settings): string[] {
     "",
     ...bounds(timing, given.values.lock),
     "",
+    ...storage(settings),
     ...orchestrators(settings),
   ];
 }
@@ -79,6 +80,28 @@ function bounds(
     case undefined:
       return [...zookeeper, ...etcd, least];
   }
+}
+
+/** Where there are volumes: when one counts as lost, and what the volume lease costs a take-over. */
+function storage({ timing, volumes, volume_lease, on_outage, given }: Settings): string[] {
+  if (volumes.length === 0) return [];
+  const losses = volumes.map(({ path, probe: { every_ms, limit_ms, misses } }) => {
+    const most_ms = every_ms + limit_ms * misses;
+    return (
+      `${path} is looked at every ${ms(every_ms)}, and at once when mounts change; no answer within ${ms(limit_ms)}, ` +
+      `${misses} in a row: killed after at most ${ms(most_ms)} and half a second.`
+    );
+  });
+  const [first] = volumes;
+  const age = typeof first?.view_age_ms === "number" ? `2 × ${ms(first.view_age_ms)}` : "2 A";
+  const alone = on_outage === "hold" || given.values.lock?.scheme === "file";
+  const lease = [
+    `${first?.path ?? ""} vouches too: after a clean release the next one waits for nothing, after a crash ${ms(timing.ttl_ms)} + ${age}`,
+    alone
+      ? "(docs/storage.md has A). The volume's word is enough: no outage of a lock service stops the app."
+      : "(docs/storage.md has A). The app needs both, the lock and the volume.",
+  ];
+  return [...losses, ...(volume_lease ? lease : []), ""];
 }
 
 /** What each gives a container between its stop signal and its own SIGKILL, by default. */

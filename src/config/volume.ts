@@ -211,7 +211,7 @@ function read_probe(text: string, where: string): ProbePlan {
   const refuse = (what: string, remedy: string): never => {
     throw new ConfigError(`${where} has probe=${text}, ${what}`, text, remedy);
   };
-  const parts = /^([^/]*)\/([^/×]*)[×/](\d{1,4})$/.exec(text);
+  const parts = /^([^/]*)\/([^/\u00d7]*)[\u00d7/](\d{1,4})$/.exec(text);
   if (!parts) {
     const near = text.replace(/[x*](?=\d+$)/i, "/");
     return near !== text && near.split("/").length === 3

@@ -29,7 +29,31 @@ export function metrics(status: Status): string {
   const lines = all.flatMap(({ name, type, help, value }) =>
     value === null ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`],
   );
-  return ["# HELP leasehold_info who this is", "# TYPE leasehold_info gauge", info, ...lines, ""].join("\n");
+  return [
+    "# HELP leasehold_info who this is",
+    "# TYPE leasehold_info gauge",
+    info,
+    ...lines,
+    ...volume_lines(status.volumes),
+    "",
+  ].join("\n");
+}
+
+function volume_lines(volumes: Status["volumes"]): string[] {
+  const rows = [
+    ["leasehold_volume_ok", "1 while the last look at the volume found nothing wrong"],
+    ["leasehold_volume_look_seconds", "how long the last look at the volume took"],
+    ["leasehold_volume_free_bytes", "room on the volume"],
+  ] as const;
+  if (volumes.length === 0) return [];
+  return rows.flatMap(([name, help], row) => [
+    `# HELP ${name} ${help}`,
+    `# TYPE ${name} gauge`,
+    ...volumes.flatMap(({ path, verdict, took_ms, free_bytes }) => {
+      const value = [verdict === "ok" ? 1 : 0, took_ms / 1000, free_bytes][row] ?? null;
+      return value === null ? [] : [`${name}{path="${label(path)}"} ${value}`];
+    }),
+  ]);
 }
 
 export const metrics_type = "text/plain; version=0.0.4; charset=utf-8";

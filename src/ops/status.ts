@@ -33,9 +33,22 @@ export type Status = {
   app: { starts: number; pid: number | null };
   losses: number;
   hooks: { ok: number; failed: number };
+  /** As the last look at each found it. */
+  volumes: readonly VolumeStatus[];
   log: { dropped: number };
   /** The latest last; the supervisor bounds them. */
   history: readonly { at: string; because: string }[];
+};
+
+export type VolumeStatus = {
+  path: string;
+  id: string | null;
+  /** ok, slow, hung, read-only, full, stale, gone, wrong or unlabelled. */
+  verdict: string;
+  because: string;
+  free_bytes: number | null;
+  /** How long the look took. */
+  took_ms: number;
 };
 
 export type Leader = { node: string; instance: string; address: string | null };

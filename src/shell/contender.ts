@@ -8,17 +8,21 @@ import { defect, exitCodes, Failure } from "../errors.ts";
 import { Guard } from "../guard/client.ts";
 import { boot_id, fresh_uuid } from "../guard/kernel.ts";
 import { page_of } from "../guard/page.ts";
+import type { Lock } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
 import { open_log } from "../ops/log.ts";
 import { write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
 import { core_event } from "./guard-events.ts";
-import { type Commands, hook_runner, type HookOptions, is_users } from "./hooks.ts";
-import { performer } from "./perform.ts";
+import { type Commands, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
+import { type HookEffect, type HookResult, performer } from "./perform.ts";
+import { record_beside } from "./record-beside.ts";
 import { describe_reload, reload, rules_of } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
 import { Supervisor } from "./supervisor.ts";
 import { real_time } from "./time.ts";
+import { as_hook, Volumes } from "./volumes.ts";
+import { witness_of } from "./witness.ts";
 
 /** How long the release program may take, for a dead controller. */
 const release_most_ms = 15_000;
@@ -44,6 +48,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     supervisor?: Supervisor;
     reporter?: Reporter;
     on_terminal?: boolean;
+    volumes?: Volumes;
     /** Outer is dead. Inner, which speaks for it, has closed the tenure, and answers nothing. */
     orphaned?: boolean;
   } = {};
@@ -61,6 +66,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     on_event(event) {
       if (event.event === "welcome") begun.on_terminal = event.tty;
       if (event.event === "orphaned") begun.orphaned = true;
+      if (event.event === "mounts") begun.volumes?.mounts_changed();
       if (event.event === "signalled" && !event.forwarded) begun.guard?.taken(event.signal).catch(() => {});
       const told = core_event(event);
       if (!told) return;
@@ -89,26 +95,18 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     instance,
     boot_id: boot_id(),
     address: config.advertise,
-    volume_id: null,
+    volume_id: null as string | null,
   };
   /** The lock reads them at each use: a reload changes them in place. */
   const credentials = { ...config.credentials };
-  const lock = await open_lock(config.lock, {
-    identity,
-    ttl_ms: timing.ttl_ms,
-    attempt_ms: timing.attempt_ms,
-    time,
-    credentials,
-    register: true,
-    on_note: (sentence) => log.warn(sentence),
-    on_lost(because) {
-      const { supervisor } = begun;
-      if (supervisor && "tenure" in supervisor.state) {
-        const tenure = supervisor.state.tenure.id;
-        step(() => supervisor.push({ type: "lost", tenure, because }));
-      }
-    },
-  }).catch(give_up);
+  const volumes = new Volumes({
+    ...{ requirements: config.volumes, instance, ttl_ms: timing.ttl_ms, time },
+    on_note: (sentence) => log.info(sentence),
+    on_lost: (tenure, because, how) =>
+      step(() => begun.supervisor?.push({ type: "volume-lost", tenure, because, how })),
+  });
+  begun.volumes = volumes;
+  const lock = await open().catch(give_up);
   const set = { LEASEHOLD_NODE: node, LEASEHOLD_INSTANCE: instance };
   const rules = rules_of(config, identity.boot_id);
   const hooks: HookOptions = {
@@ -118,15 +116,18 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     unset: own_variables,
     set,
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
+    volume_work,
   };
-  const run_hook = hook_runner(hooks);
-  const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log });
+  const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes });
   begun.reporter = reporter;
   const supervisor = new Supervisor({
     rules,
     time,
     on_entry: (entry) => reporter.entry(entry),
-    on_step: (before, event, after) => reporter.stepped(before, event, after),
+    on_step(before, event, after) {
+      reporter.stepped(before, event, after);
+      if (after.at !== "preparing" && after.at !== "running" && after.at !== "stopping") volumes.unwatch();
+    },
     perform: performer({
       rules,
       lock,
@@ -141,11 +142,8 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
         }).map(([name, value]) => `${name}=${value}`),
         argv: [],
       }),
-      run_hook: (effect) =>
-        is_users(effect)
-          ? run_hook(effect)
-          : Promise.resolve({ failure: "there is no volume", alive: false }),
-      drain: () => Promise.resolve(null),
+      run_hook: hook_runner(hooks),
+      drain: (until_ns) => volumes.drain(until_ns),
       async end_jobs(tenure) {
         if (begun.orphaned !== true) await guard.kill(tenure, true);
         const page = page_of("self");
@@ -153,7 +151,11 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       },
       release: (record) => [
         Buffer.from(`${record}\n`),
-        { drain_ms: 0, release_ms: release_most_ms, paths: [] },
+        {
+          drain_ms: timing.drain_ms,
+          release_ms: release_most_ms,
+          paths: config.volumes.map(({ path }) => path),
+        },
       ],
       on_exit: (code, because) => void exit(code, because),
       on_defect: die,
@@ -170,6 +172,42 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   step(() => supervisor.push({ type: "begin" }));
   for (const event of early) step(() => supervisor.push(event));
 
+  /** The volumes are looked at before anything is claimed on them; those that are attached under the lock only then. */
+  async function open(): Promise<Lock> {
+    const options = {
+      ...{ identity, ttl_ms: timing.ttl_ms, attempt_ms: timing.attempt_ms, time, credentials },
+      on_note: (sentence: string) => log.warn(sentence),
+      on_lost(because: string): void {
+        const { supervisor } = begun;
+        if (supervisor && "tenure" in supervisor.state) {
+          const tenure = supervisor.state.tenure.id;
+          step(() => supervisor.push({ type: "lost", tenure, because }));
+        }
+      },
+    };
+    if (config.volumes.length === 0 || config.attach !== null)
+      return open_lock(config.lock, { ...options, register: true });
+    await volumes.check(await record_beside(config.lock, options));
+    identity.volume_id = volumes.ids;
+    const volume = witness_of(config, volumes.reports[0], options.on_note);
+    return open_lock(config.lock, { ...options, register: true, ...(volume && { volume }) });
+  }
+  async function volume_work(hook: VolumeHook, { tenure, previous }: HookEffect): Promise<HookResult> {
+    switch (hook) {
+      case "attach":
+      case "detach":
+        return { failure: "this version attaches nothing", alive: false };
+      case "verify":
+        return as_hook(async () => {
+          await volumes.check(previous, tenure);
+          volumes.watch(tenure);
+          if (identity.volume_id === volumes.ids) return;
+          // They came only with the attach: the record beside the lock shall know them.
+          identity.volume_id = volumes.ids;
+          await lock.mark();
+        });
+    }
+  }
   async function read_and_apply(): Promise<void> {
     try {
       const reloaded = reload(in_effect, await read_again());

@@ -5,9 +5,8 @@ import { load_jobs, run_job } from "../guard/job.ts";
 import type { Hook } from "../core/state.ts";
 import type { HookEffect, HookResult } from "./perform.ts";
 
-/** The user's own; the volume's work is none of them. */
-type UserHook = Exclude<Hook, "attach" | "verify" | "detach">;
-export type UserHookEffect = HookEffect & { hook: UserHook };
+export type VolumeHook = Extract<Hook, "attach" | "verify" | "detach">;
+type UserHook = Exclude<Hook, VolumeHook>;
 export type Commands = Readonly<Record<UserHook, readonly string[] | null>>;
 export type HookOptions = {
   commands: Commands;
@@ -18,38 +17,37 @@ export type HookOptions = {
   set: Readonly<Record<string, string>>;
   /** Each line that the hook printed. */
   on_line: (hook: UserHook, line: string) => void;
+  volume_work: (hook: VolumeHook, effect: HookEffect) => Promise<HookResult>;
 };
-
-export function is_users(effect: HookEffect): effect is UserHookEffect {
-  return effect.hook !== "attach" && effect.hook !== "verify" && effect.hook !== "detach";
-}
 
 /** Lines of one hook that reach the log. */
 const lines_max = 20;
 
 /**
  * Runs hooks as jobs of the tenure, with the app's environment: they die with the lease. But for `lost`, whose tenure is over: it
- * must not touch what the lock protects.
+ * must not touch what the lock protects. The volume's work is done by the volumes themselves.
  */
-export function hook_runner(options: HookOptions): (effect: UserHookEffect) => Promise<HookResult> {
+export function hook_runner(options: HookOptions): (effect: HookEffect) => Promise<HookResult> {
   // While we stand by there is time; in a take-over there is none.
   if (Object.values(options.commands).some((command) => command !== null)) void load_jobs();
   return async (effect) => {
+    const { hook } = effect;
+    if (hook === "attach" || hook === "verify" || hook === "detach") return options.volume_work(hook, effect);
     const { commands, timeout_ms, time } = options; // each time: a reload changes them
-    const command = commands[effect.hook];
+    const command = commands[hook];
     if (!command) return { failure: null, alive: false };
     const { end, stdout, stderr } = await run_job({
       command,
       deadline_ns: time.now_ns() + ms_to_ns(timeout_ms),
       now_ns: () => time.now_ns(),
-      ...(effect.hook === "lost" ? {} : { tenure: effect.tenure }),
+      ...(hook === "lost" ? {} : { tenure: effect.tenure }),
       page: true,
       app_env: true,
       unset: options.unset,
       set: { ...options.set, ...variables(effect) },
     });
     const lines = `${stdout.toString()}${stderr.toString()}`.split("\n").filter((line) => line !== "");
-    for (const line of lines.slice(-lines_max)) options.on_line(effect.hook, line);
+    for (const line of lines.slice(-lines_max)) options.on_line(hook, line);
     const last = lines.at(-1);
     const said = last === undefined ? "" : `; it said: ${last.slice(0, 200)}`;
     switch (end.how) {
@@ -75,7 +73,7 @@ function killed(why: "deadline" | "order" | "guard", timeout_ms: number): string
 }
 
 /** What the hooks are told: of whom they take over, and for the lost hook why. */
-function variables({ hook, previous, same_boot, because }: UserHookEffect): Record<string, string> {
+function variables({ hook, previous, same_boot, because }: HookEffect): Record<string, string> {
   const fence =
     previous === null
       ? {}

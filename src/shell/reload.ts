@@ -55,20 +55,20 @@ export function reload(now: Config, next: Config): Reloaded {
 
 /** The part of the rules that a configuration decides on. */
 export function rules_of(
-  { timing, stop_signal, when_busy, wait_timeout_ms, on_loss, hooks }: Config,
+  { timing, stop_signal, when_busy, wait_timeout_ms, on_loss, hooks, volumes, attach }: Config,
   boot_id: string,
 ): Rules {
   return {
     ...{ timing, stop_signal, when_busy, wait_timeout_ms, on_loss, boot_id },
     hooks: {
       fence: hooks.fence !== null,
-      attach: false,
-      verify: false,
+      attach: attach !== null,
+      verify: volumes.length > 0,
       pre_start: hooks.pre_start !== null,
       post_stop: hooks.post_stop !== null,
       lost: hooks.lost !== null,
     },
-    drains: false,
+    drains: volumes.length > 0,
   };
 }
 

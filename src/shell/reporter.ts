@@ -8,8 +8,16 @@ import { exitCodes } from "../errors.ts";
 import type { Log } from "../ops/log.ts";
 import type { Leader, Status, StatusSource } from "../ops/status.ts";
 import type { Entry, Supervisor } from "./supervisor.ts";
+import type { Volumes } from "./volumes.ts";
 
-type ReporterOptions = { config: Config; instance: string; lock_url: string; time: Time; log: Log };
+type ReporterOptions = {
+  config: Config;
+  instance: string;
+  lock_url: string;
+  time: Time;
+  log: Log;
+  volumes: Pick<Volumes, "status">;
+};
 
 /** What people and probes get to see of the supervisor: the log, the status, the counters. */
 export class Reporter implements StatusSource {
@@ -90,7 +98,8 @@ export class Reporter implements StatusSource {
       default:
         break;
     }
-    const losing = after.at === "stopping" && after.ending.why === "lease-lost";
+    const losing =
+      after.at === "stopping" && (after.ending.why === "lease-lost" || after.ending.why === "volume-lost");
     if (losing && before.at === "running") counts.losses++;
   }
 
@@ -121,6 +130,7 @@ export class Reporter implements StatusSource {
       app: { starts: counts.starts, pid: state.at === "running" ? state.pid : null },
       losses: counts.losses,
       hooks: { ok: counts.hooks_ok, failed: counts.hooks_failed },
+      volumes: this.#options.volumes.status(),
       log: { dropped: log.dropped },
       history: history.map(({ at_ns, because }) => ({ at: iso(at_ns), because })),
     };

@@ -33,6 +33,24 @@ test("only the lock's own backend is explained, both when no lock is given", asy
   assert.match(await outcome("explain"), /ZooKeeper: [^]*etcd: /);
 });
 
+test("a volume: when it counts as lost, and what its lease costs", async () => {
+  const text = await outcome(
+    "explain",
+    "--lock",
+    "etcd://h/a",
+    "--volume",
+    "/data,probe=2s/1s×3,view-age=500ms",
+  );
+  assert.match(
+    text,
+    /\/data is looked at every 2 s, .* within 1 s, 3 in a row: killed after at most 5 s and half/,
+  );
+  assert.match(text, /after a crash 30 s \+ 2 × 500 ms/);
+  assert.match(text, /needs both, the lock and the volume/);
+  assert.match(await outcome("explain", "--lock", "file:///data"), /The volume's word is enough/);
+  assert.doesNotMatch(await outcome("explain"), /looked at/);
+});
+
 test("a stop that doesn't fit into the orchestrator's limit is told, with what to give", async () => {
   const text = await outcome("explain");
   assert.match(text, /A requested stop takes at most 23 s: stop timeout 20 s \+ release 3 s\./);

@@ -19,6 +19,16 @@ export const a_status: Status = {
   app: { starts: 1, pid: 42 },
   losses: 0,
   hooks: { ok: 2, failed: 0 },
+  volumes: [
+    {
+      path: "/data",
+      id: "6f0c0de4-8bd6-4e5e-9f2b-0d5c0d3a7a11",
+      verdict: "ok",
+      because: "the volume /data works, and answered in 12 ms",
+      free_bytes: 4096,
+      took_ms: 12,
+    },
+  ],
   log: { dropped: 0 },
   history: [{ at: "2026-01-02T03:04:05.678Z", because: "the app runs" }],
 };
