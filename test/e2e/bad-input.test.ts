@@ -47,7 +47,7 @@ async function run(
   assert.equal(existsSync(started), false, `the app was started\n${stderr}`);
   assert.equal(stdout, "");
   assert.doesNotMatch(stderr, new RegExp(`${secret}|PRIVATE KEY`));
-  assert.doesNotMatch(stderr, /\n\s+at |node:internal|\.ts:\d|\.cjs:\d/, "a stack trace");
+  assert.doesNotMatch(stderr, /\n\s+at |node:internal|\.ts:\d|\.c?js:\d/, "a stack trace");
   const lines = stderr.split("\n").filter((line) => line !== "");
   assert.equal(lines.length, 1, `one sentence:\n${stderr}`);
   const [line = ""] = lines;
@@ -417,6 +417,24 @@ test("ZooKeeper: TLS to a plain port, foreign data, no permission, a chroot that
     ["/newer/record", newer],
   ]);
   await refused(t, [...at("/newer"), ...exit], 75, /^the record at \/newer\/record is of a newer leasehold/);
+});
+
+test("etcd: a lease that the server lengthens is shown, and the app isn't kept longer than was asked for", async (t) => {
+  // It grants no less than one and a half of its elections.
+  const servers = await started(t, { args: ["--election-timeout=8000", "--heartbeat-interval=800"] });
+  if (!servers) return;
+  const contenders = new Contenders(t);
+  const [, lock_url = ""] = url(servers);
+  const holder = contenders.start({ lock: lock_url, args: ["--ttl", "6s"] });
+  await holder.line(/^etcd grants leases of 12 s instead of 6 s$/);
+  await contenders.holder();
+  const [server] = servers.members;
+  const stopped_at = performance.now();
+  server?.stop();
+  await holder.line(/^the lease is lost/);
+  const took_ms = performance.now() - stopped_at;
+  server?.resume();
+  assert.ok(took_ms < 6000, `the app was ended ${took_ms} ms after etcd fell silent`);
 });
 
 test("ZooKeeper: a timeout that the server cuts is honoured and shown; refused if the rest doesn't fit into it", async (t) => {

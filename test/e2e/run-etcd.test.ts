@@ -2,7 +2,17 @@
 // What each fault is: test/support/faults.ts. The long suite does each of them twenty times.
 
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  constants,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { type Contender, type ContenderOptions, Contenders, until } from "../support/contenders.ts";
@@ -24,7 +34,7 @@ import {
   stored,
   unheard_deletion,
 } from "../support/faults-etcd.ts";
-import { all_processes } from "../support/processes.ts";
+import { all_processes, descendants } from "../support/processes.ts";
 import { relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
 
@@ -305,7 +315,7 @@ test("the app's environment: its own, the tokens, node and instance, and nothing
   ]);
 });
 
-test("the lock's password is in no command line, not in the app's or a hook's environment, and in no log", async (t) => {
+test("the lock's password is in no command line, not in the app's or a hook's environment, in no log, and on no disk", async (t) => {
   const s = await scene(t);
   if (s === null) return;
   const secret = "correct-horse-battery";
@@ -328,11 +338,17 @@ test("the lock's password is in no command line, not in the app's or a hook's en
     for (const { pid, comm } of all_processes())
       for (const name of comm === "stamper" || comm === "sh" ? ["cmdline", "environ"] : ["cmdline"])
         if (read(`/proc/${pid}/${name}`).includes(secret)) seen.leaks.add(`${comm} ${name}`);
+    for (const { outer } of s.cast.all)
+      for (const { pid, comm } of descendants(outer).filter((one) => /^(MainThread|lh-)/.test(one.comm)))
+        for (const file of written_by(pid)) seen.leaks.add(`${comm} writes ${file}`);
   };
+  const home = mkdtempSync(join(tmpdir(), "leasehold-home-"));
+  t.after(() => rmSync(home, { recursive: true }));
+  const env = { HOME: home, TMPDIR: home };
   const dump = ["--pre-start", "env; cat /proc/$$/environ; sleep 0.2", "--log-level", "debug"];
-  const one = s.start(["--lock-user", "u", ...dump], { env: { LEASEHOLD_LOCK_PASSWORD: secret } });
+  const one = s.start(["--lock-user", "u", ...dump], { env: { ...env, LEASEHOLD_LOCK_PASSWORD: secret } });
   await until(() => (look(), s.cast.runs(one)), "the first app");
-  const two = s.start(["--lock-user", "u", "--lock-password-file", s.file("password"), ...dump]);
+  const two = s.start(["--lock-user", "u", "--lock-password-file", s.file("password"), ...dump], { env });
   await two.line(/^waiting/);
   one.signal("SIGKILL", one.controller); // its lock is given back by the release program, with the password
   await until(
@@ -343,9 +359,24 @@ test("the lock's password is in no command line, not in the app's or a hook's en
   await one.exited();
   assert.ok(seen.looks > 5);
   assert.deepEqual([...seen.leaks], []);
+  assert.deepEqual(readdirSync(home), []);
   for (const { stdout, stderr } of [one, two]) assert.ok(!`${stdout}${stderr}`.includes(secret));
   await one.line(/released after the controller's death/);
 });
+
+/** Files on a disk that a process has open for writing. */
+function written_by(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      const file = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      const flags = /^flags:\s*(\d+)/m.exec(read(`/proc/${pid}/fdinfo/${fd}`))?.[1] ?? "0";
+      const to_write = (Number.parseInt(flags, 8) & (constants.O_WRONLY | constants.O_RDWR)) !== 0;
+      return to_write && /^\/(?!dev\/|proc\/|memfd:)/.test(file) ? [file] : [];
+    });
+  } catch {
+    return []; // it has ended
+  }
+}
 
 function read(file: string): string {
   try {
