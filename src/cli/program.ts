@@ -10,6 +10,7 @@ import { addRelease } from "./release.ts";
 import { addRun } from "./run.ts";
 import { add_status } from "./status.ts";
 import { usage_error } from "./usage.ts";
+import { add_volume } from "./volume.ts";
 
 const example = `
 Example (one MySQL, on whichever machine holds the lock):
@@ -42,6 +43,7 @@ export async function program(
   add_exec(command, argv, terminal);
   add_reload(command, terminal);
   add_config(command, terminal);
+  add_volume(command, terminal);
   add_explain(command, terminal);
   addRelease(command);
 

@@ -48,3 +48,12 @@ export async function check_volume(
       "one is a copy of the other; unmount the copy, or give it an id of its own by leasehold volume init --restored",
   };
 }
+
+/** Of several required volumes two that are one, or a copy of each other: a sentence. */
+export function twins_among(reports: readonly VolumeReport[]): string | null {
+  const known = reports.filter(({ id }) => id !== null);
+  const twin = known.find(({ id }, at) => known.findIndex((other) => other.id === id) < at);
+  const first = known.find(({ id }) => id === twin?.id);
+  if (first === undefined || twin === undefined) return null;
+  return `the volumes ${quoted(first.path)} and ${quoted(twin.path)} have the same id, ${twin.id}; require one of them, or give the copy an id of its own by leasehold volume init --restored`;
+}

@@ -17,7 +17,7 @@ const local = new Set(
   ),
 );
 
-/** What others are on a network but have a bound of their own, or none that is known. */
+/** The bounds of network file systems hold with default options, for who opens anew and lists the directory first; none is below what was measured. */
 export function kind_of({ type, source, options, super_options }: Mount): StorageKind {
   const all = [...options, ...super_options];
   const network = (name: string, view_age_ms: number | null): StorageKind => ({
@@ -35,12 +35,12 @@ export function kind_of({ type, source, options, super_options }: Mount): Storag
     case "smb3":
       return network("cifs", cifs_view_age(all));
     case "fuse.glusterfs":
-      return network("glusterfs", null);
+      return network("glusterfs", 2000);
     case "fuse.mfs":
     case "fuse.moosefs":
-      return network("moosefs", null);
+      return network("moosefs", 2000);
     case "fuse":
-      return network(source.startsWith("mfs#") ? "moosefs" : "fuse", null);
+      return source.startsWith("mfs#") ? network("moosefs", 2000) : network("fuse", null);
     default:
       // ceph, lustre, gfs2, ocfs2 and others: nobody has measured it with us.
       return network(type, null);

@@ -12,6 +12,7 @@ import {
   identity_max_bytes,
   leasehold_folder,
 } from "./identity.ts";
+import { first_claim } from "./lease/format.ts";
 import type { JobKind } from "./probing.ts";
 import { type Verdict, verdict_of } from "./verdict.ts";
 
@@ -22,8 +23,10 @@ export type Labelled =
 
 export type LabelOptions = {
   time: Time;
-  /** For each of up to three jobs. */
+  /** For each of up to five jobs. */
   limit_ms: number;
+  /** Where its counter of claims begins: 0 unless it goes on after a restore. */
+  first?: bigint;
   /** Also where another identity is already. */
   replace?: boolean;
   job?: JobKind | undefined;
@@ -35,7 +38,7 @@ export async function label_volume(
   identity: Identity,
   options: LabelOptions,
 ): Promise<Labelled> {
-  const { time, limit_ms, replace = false, job } = options;
+  const { time, limit_ms, first = 0n, replace = false, job } = options;
   const run = async (operation: Operation): Promise<ProbeResult | undefined> => {
     const deadline_ns = time.now_ns() + ms_to_ns(limit_ms);
     const { results } = await run_probe([operation], { deadline_ns, now_ns: () => time.now_ns(), ...job });
@@ -46,17 +49,21 @@ export async function label_volume(
     verdict: error === undefined ? "hung" : (verdict_of(error) ?? "slow"),
     because: `the volume ${quoted(path)} could not be labelled: ${error === undefined ? "no answer" : `${step}: ${error}`}; see leasehold volume check`,
   });
-  const file = `${path}/${identity_file}`;
-  const made = await run({ do: "mkdir", path: `${path}/${leasehold_folder}` });
+  const [folder, file] = [`${path}/${leasehold_folder}`, `${path}/${identity_file}`];
+  const made = await run({ do: "mkdir", path: folder });
   if (made === undefined) return fail("mkdir", undefined);
   if (made.error !== undefined && made.error !== "EEXIST") return fail(made.step ?? "mkdir", made.error);
-  const content = encode_identity(identity);
+  const temporary = `${folder}/${identity.id}.tmp`;
+  const { name, content: claim } = first_claim(first, identity.tv_ms);
+  const begun = await run({ do: "create", temporary, path: `${folder}/${name}`, content: claim });
+  if (begun === undefined) return fail("create", undefined);
+  if (begun.error !== undefined && begun.error !== "EEXIST") return fail(begun.step ?? "create", begun.error);
   if (replace) {
-    const written = await run({ do: "unlink", path: file });
-    if (written === undefined) return fail("unlink", undefined);
-    if (written.error !== undefined && written.error !== "ENOENT") return fail("unlink", written.error);
+    const removed = await run({ do: "unlink", path: file });
+    if (removed === undefined) return fail("unlink", undefined);
+    if (removed.error !== undefined && removed.error !== "ENOENT") return fail("unlink", removed.error);
   }
-  const temporary = `${path}/${leasehold_folder}/${identity.id}.tmp`;
+  const content = encode_identity(identity);
   const created = await run({ do: "create", temporary, path: file, content });
   if (created !== undefined && created.error === undefined) return { how: "labelled", identity };
   if (created === undefined) return fail("create", undefined);

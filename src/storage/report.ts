@@ -12,6 +12,7 @@ import type { Sight } from "./probing.ts";
 import { type Verdict, verdict_of } from "./verdict.ts";
 
 export type VolumeReport = {
+  path: string;
   verdict: Verdict;
   /** One sentence that begins with the path, with the numbers, and with the remedy unless all is well. */
   because: string;
@@ -20,6 +21,8 @@ export type VolumeReport = {
   id: string | null;
   /** Nothing lies there but what file systems put there themselves. Only known at the start. */
   empty: boolean;
+  /** Some of what lies in it; null: not looked for. */
+  names: readonly string[] | null;
   /** Of the mount that the path leads into. null: not known, or only a directory. */
   mount: Mount | null;
   kind: StorageKind | null;
@@ -41,10 +44,12 @@ export function report_of(
   const decoded = sight.identity ? decode_identity(sight.identity) : null;
   const identity = typeof decoded === "object" ? decoded : null;
   const say = (verdict: Verdict, what: string, remedy?: string): VolumeReport => ({
+    path,
     verdict,
     because: `the volume ${quoted(path)} ${what}${remedy === undefined ? "" : `; ${remedy}`}`,
     identity,
     id: identity?.id ?? null,
+    names: sight.names,
     empty: sight.names !== null && sight.names.every((name) => ignored.has(name)),
     mount: mount ?? null,
     kind: mount ? kind_of(mount) : null,
@@ -185,15 +190,12 @@ function wrong_place(
 ): Wrong | null {
   // Labelled as a directory: its id vouches for the place, wherever it lies.
   const nowhere = mount === undefined || mount.point === "/";
-  if (nowhere && identity?.directory === true) return null;
-  if (nowhere) {
+  if (nowhere && identity?.directory !== true) {
     const own = "is only a directory on the container's own file system: nothing is mounted there";
-    return [
-      "gone",
-      mount ? `${own} (${mount.type}, ${quoted(mount.source)})` : own,
-      "mount the volume there, or correct the path",
-    ];
+    const what = mount ? `${own} (${mount.type}, ${quoted(mount.source)})` : own;
+    return ["gone", what, "mount the volume there, or correct the path"];
   }
+  if (mount === undefined) return null;
   const found = `${mount.type} from ${quoted(mount.source)}`;
   if (!is_of_type(mount, types))
     return ["wrong", `is ${found}, and its type has to be ${types.join(" or ")}`, "mount the right one"];

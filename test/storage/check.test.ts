@@ -57,7 +57,7 @@ test("a labelled volume works; its id, kind, space and mount are known, and no f
     [id, true, 0, path],
   );
   assert.ok((report.free_bytes ?? 0) > 1e6 && (report.free_bytes ?? 0) < 16e6);
-  assert.deepEqual(readdirSync(join(path, leasehold_folder)), ["volume.json"]);
+  assert.deepEqual(readdirSync(join(path, leasehold_folder)).toSorted(), ["0.claim", "volume.json"]);
 });
 
 test("an empty volume without identity is unlabelled and empty; one with data says so", async (t) => {
@@ -325,7 +325,7 @@ test("of two who label at one time one wins, and both see the same", async (t) =
   const all = await Promise.all([1, 2, 3, 4].map(() => label_volume(path, identity(), options)));
   assert.deepEqual(all.map(({ how }) => how).toSorted(), ["found", "found", "found", "labelled"]);
   assert.equal(new Set(all.map((one) => one.how !== "failed" && one.identity.id)).size, 1);
-  assert.deepEqual(readdirSync(join(path, leasehold_folder)), ["volume.json"]);
+  assert.deepEqual(readdirSync(join(path, leasehold_folder)).toSorted(), ["0.claim", "volume.json"]);
   writeFileSync(join(path, identity_file), encode_identity(identity()).subarray(0, 20));
   assert.match(
     JSON.stringify(await label_volume(path, identity(), options)),

@@ -111,8 +111,8 @@ test("kinds: local or network, and how old a view may be", () => {
     [named("nfs", "", ["nocto"]), "nfs", true, null],
     [named("cifs", "", ["actimeo=1"]), "cifs", true, 2000],
     [named("cifs", "", ["acregmax=1", "acdirmax=30"]), "cifs", true, null],
-    [named("fuse.glusterfs"), "glusterfs", true, null],
-    [named("fuse", "mfs#10.0.0.1:9421"), "moosefs", true, null],
+    [named("fuse.glusterfs"), "glusterfs", true, 2000],
+    [named("fuse", "mfs#10.0.0.1:9421"), "moosefs", true, 2000],
     [named("fuse", "/somewhere"), "fuse", true, null],
     [named("ceph"), "ceph", true, null],
   ];
