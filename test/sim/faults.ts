@@ -21,6 +21,7 @@ export type ServiceFault =
   | "volume-cut-off"
   | "torn-reads"
   | "files-removed"
+  | "lease-changed"
   | "volume-rolled-back";
 
 type Fault = (cluster: Cluster, for_ms: number) => void;

@@ -19,7 +19,7 @@ export function sim_volume(
   is_cut: (machine: Machine) => boolean,
 ) {
   const { random } = world;
-  const view_age_ms = random.pick([0, 0, 500, ttl_ms / 6]);
+  const view_age_ms = random.pick([0, 0, 500, ttl_ms / 6, ttl_ms / 4]);
   const local = view_age_ms === 0 && random.chance(0.7);
   // Where something may outlive its lease, the record of whom to fence has to stay.
   const forgets = !gentle && !fenced;
@@ -57,6 +57,8 @@ export function sim_volume(
       machine.volume_cut = true;
       world.after(for_ms, () => (machine.volume_cut = false));
     },
+    // Who claims from then on lives by another length than who holds it.
+    "lease-changed": () => volume.label(ttl_ms * random.pick([1, 0.8])),
     "files-removed": () =>
       one_removal(() => {
         const beats = volume.names("beat");

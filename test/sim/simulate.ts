@@ -138,7 +138,10 @@ function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): 
   if (allowed.length === 0) return;
   for (let at_ms = random.between(5000, 20_000); at_ms < faulty_ms; at_ms += random.between(500, 25_000)) {
     const name = random.pick(allowed);
-    const for_ms = random.pick([50, 500, 3000, 12_000, 40_000]) * random.between(0.5, 1.5);
+    const often_ms = random.pick([50, 500, 3000, 12_000, 40_000]) * random.between(0.5, 1.5);
+    // What ends just before a lease does is the most that its holder survives.
+    const narrow = backend.faults["volume-hangs"] !== undefined && random.chance(0.25);
+    const for_ms = narrow ? cluster.rules.timing.ttl_ms * random.between(0.75, 1.05) : often_ms;
     const most_ms = Math.min(for_ms, faulty_ms - at_ms);
     world.after(at_ms, () => {
       const fault = faults[name];

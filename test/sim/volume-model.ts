@@ -28,22 +28,27 @@ export class ModelVolume {
   readonly #files = new Map<string, Version[]>();
   readonly #trouble = { hung: 0, slow: 0, torn: 0 };
   readonly #watchers = new Set<() => void>();
+  readonly #cached: boolean;
+  readonly #looked_up = new Map<string, bigint>();
 
   constructor(world: World, options: VolumeOptions) {
     this.#world = world;
     this.#options = options;
-    const { tv_ms } = options;
-    const identity = {
-      id: volume_id,
-      label: null,
-      created: new Date(0).toISOString(),
-      tv_ms,
-      directory: true,
-    };
-    const { name, content } = first_claim(0n, tv_ms);
-    const at_ns = -BigInt(Math.ceil(options.view_age_ms * 1e6));
-    this.#files.set(name, [{ at_ns, content, by: null }]);
-    this.#files.set("volume.json", [{ at_ns, content: encode_identity(identity), by: null }]);
+    this.#cached = world.random.chance(0.7);
+    const { name, content } = first_claim(0n, options.tv_ms);
+    this.#put(name, content);
+    this.label(options.tv_ms);
+    // They are old enough for every view.
+    const at_ns = -to_ns(options.view_age_ms);
+    for (const versions of this.#files.values()) for (const version of versions) version.at_ns = at_ns;
+  }
+  /** volume.json, which says how long a lease is. */
+  label(tv_ms: number): void {
+    const created = new Date(0).toISOString();
+    this.#put(
+      "volume.json",
+      encode_identity({ id: volume_id, label: null, created, tv_ms, directory: true }),
+    );
   }
 
   /** For one life of a controller. */
@@ -119,14 +124,28 @@ export class ModelVolume {
   }
   /** Some state of it that is not older than A, each time another; nor older than what this machine wrote there itself. */
   #as_seen(machine: Machine, name: string): Buffer | null {
-    const { random, now_ns } = this.#world;
-    const { view_age_ms } = this.#options;
-    const age_ms = view_age_ms === 0 ? 0 : random.pick([0, view_age_ms, random.between(0, view_age_ms)]);
-    const at_ns = now_ns - BigInt(Math.floor(age_ms * 1e6));
+    const { now_ns } = this.#world;
+    const at_ns =
+      this.#options.view_age_ms === 0 ? now_ns : this.#cached ? this.#cache(machine, name) : this.#any();
     const versions = this.#files.get(name) ?? [];
     const seen = versions.findLastIndex((version) => version.at_ns <= at_ns);
     const own = versions.findLastIndex(({ by }) => by === machine);
     return versions[Math.max(seen, own)]?.content ?? null;
+  }
+  /** Any moment since A ago. */
+  #any(): bigint {
+    const { random, now_ns } = this.#world;
+    const { view_age_ms } = this.#options;
+    return now_ns - to_ns(random.pick([0, view_age_ms, random.between(0, view_age_ms)]));
+  }
+  /** As an attribute cache does: what was looked up counts for A. */
+  #cache({ name: machine }: Machine, name: string): bigint {
+    const { now_ns } = this.#world;
+    const key = `${machine} ${name}`;
+    const at_ns = this.#looked_up.get(key);
+    if (at_ns !== undefined && now_ns - at_ns <= to_ns(this.#options.view_age_ms)) return at_ns;
+    this.#looked_up.set(key, now_ns);
+    return now_ns;
   }
   #now(name: string): Buffer | null {
     return this.#files.get(name)?.at(-1)?.content ?? null;
@@ -136,7 +155,7 @@ export class ModelVolume {
     // The zeros at a file's end are not read.
     const end = content && content.length > 4000 ? content.indexOf(0) : -1;
     const version = { at_ns: now_ns, content: content && end > 0 ? content.subarray(0, end) : content, by };
-    const old_ns = now_ns - BigInt(Math.ceil(this.#options.view_age_ms * 1e6));
+    const old_ns = now_ns - to_ns(this.#options.view_age_ms);
     const versions = this.#files.get(name) ?? [];
     const first = versions.findLastIndex(({ at_ns }) => at_ns <= old_ns);
     this.#files.set(name, [...versions.slice(Math.max(0, first)), version]);
@@ -185,4 +204,8 @@ export class ModelVolume {
       for (const name of this.#files.keys()) this.#put(name, then.get(name) ?? null);
     };
   }
+}
+
+function to_ns(duration_ms: number): bigint {
+  return BigInt(Math.ceil(duration_ms * 1e6));
 }
