@@ -1,4 +1,4 @@
-// Each planted defect of the core and the locks is found by the simulator.
+// Each planted defect of the core, the locks and the volume lease is found by the simulator.
 //
 //   npm run test:long -- plants/core
 
@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { core_plants } from "./core.ts";
+import { lease_plants } from "./lease.ts";
 import { planted } from "./planted.ts";
 
 /** So many seeds may pass before it is found. */
@@ -23,7 +24,7 @@ function plant_in(copy: string, { file, from, to }: { file: string; from: string
   );
 }
 
-for (const plant of core_plants) {
+for (const plant of [...core_plants, ...lease_plants]) {
   test(plant.what, { timeout: 900_000 }, (t) => {
     const copy = planted(t, join("src", plant.file), plant);
     if (plant.also) plant_in(copy, plant.also);

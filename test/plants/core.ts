@@ -10,7 +10,7 @@ export type CorePlant = {
   to: string;
   /** Where it takes more than one: a rule that is kept in two places. */
   also?: { file: string; from: string; to: string };
-  lock: "memory" | "etcd" | "zookeeper";
+  lock: "memory" | "etcd" | "zookeeper" | "file" | "witnessed";
 };
 
 /** etcd's rotation, before which a weaker proof may stand. */
