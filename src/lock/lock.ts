@@ -86,6 +86,8 @@ export type LockOptions = {
   /** What an operator may want to know: another server is used, a TTL was clipped. One sentence. */
   on_note?: (sentence: string) => void;
   credentials?: Credentials;
+  /** For what is left to chance; default: Math.random. */
+  random?: () => number;
   /** Registers beside the lock, for status and discovery. Not for `status` itself. */
   register?: boolean;
   /** The volume that is the lock (file:), or the second witness. */

@@ -233,6 +233,7 @@ async function sticky(t: TestContext): Promise<{
     revoke: (lease) => gateway.revoke(lease),
     keep_alive: (lease) => gateway.keep_alive(lease),
     range: (key, options) => gateway.range(key, options),
+    count: (prefix) => gateway.count(prefix),
     watch: (key, after, on_event, abort) => gateway.watch(key, after, on_event, abort),
     close: () => gateway.close(),
     async txn(compare, success, failure) {

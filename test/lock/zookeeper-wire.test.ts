@@ -52,6 +52,7 @@ test("any bytes as an answer are read or refused", () => {
     wire.requests.get("/x").read,
     wire.requests.children("/x").read,
     wire.requests.exists("/x", true).read,
+    wire.requests.exists_until("/x").read,
     wire.requests.set("/x", "", 0).read,
     wire.requests.multi([], "anyone").read,
   ];

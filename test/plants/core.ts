@@ -138,9 +138,9 @@ export const core_plants: CorePlant[] = [
   },
   {
     what: "ZooKeeper: the session's time counts from the ConnectResponse",
-    file: "lock/zookeeper/round.ts",
-    from: "  state.link = link;\n",
-    to: "  state.link = link;\n  t0_ns = time.now_ns();\n",
+    file: "lock/zookeeper/link.ts",
+    from: "  const { connection } = answer;\n",
+    to: "  const { connection } = answer;\n  asked_ns = time.now_ns();\n",
     lock: "zookeeper",
   },
   {
@@ -202,14 +202,14 @@ export const core_plants: CorePlant[] = [
     what: "ZooKeeper: a re-attached session is a proof, without a write",
     file: "lock/zookeeper/round.ts",
     from: "  let lost = await write(given, link, false);\n",
-    to: '  if (given.held.token !== null) return { kind: "confirmed", t0_ns, link };\n  let lost = await write(given, link, false);\n',
+    to: '  if (given.held.claimed) return { kind: "confirmed", t0_ns, link };\n  let lost = await write(given, link, false);\n',
     lock: "zookeeper",
   },
   {
     what: "ZooKeeper: whose ephemeral node it is, is not compared",
     file: "lock/zookeeper/take.ts",
-    from: "  if (there.stat.ephemeral_owner !== connection.session.id) {",
-    to: "  if (there.stat.ephemeral_owner === 0n) {",
+    from: "there.stat.ephemeral_owner === connection.session.id;",
+    to: "there.stat.ephemeral_owner !== 0n;",
     also: {
       file: "lock/zookeeper/round.ts",
       from: '  if (stat.ephemeral_owner !== session.id) return "is another\'s";',
@@ -220,8 +220,8 @@ export const core_plants: CorePlant[] = [
   {
     what: "ZooKeeper: a creation that was not answered is not looked for",
     file: "lock/zookeeper/take.ts",
-    from: "  if (there.stat.ephemeral_owner !== connection.session.id) {",
-    to: "  if (there.stat.ephemeral_owner !== 0n) {",
+    from: '  if (!mine) return { kind: "busy"',
+    to: '  if (!mine || mine) return { kind: "busy"',
     lock: "zookeeper",
   },
   {
@@ -229,6 +229,34 @@ export const core_plants: CorePlant[] = [
     file: "lock/zookeeper/lock.ts",
     from: " && this.#rounds === 0)",
     to: ")",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a warm standby's creation of the lock counts as the second write, however soon it comes",
+    file: "lock/zookeeper/warmth.ts",
+    from: "now_ns - state.written_ns < ms_to_ns(settle_ms)",
+    to: "now_ns - state.written_ns < 0n * ms_to_ns(settle_ms)",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a warm standby's proof counts from the answer to its first write",
+    file: "lock/zookeeper/warmth.ts",
+    from: "<= ms_to_ns(useful_ms(lease_ms)) ? asked_ns : null;",
+    to: "<= ms_to_ns(useful_ms(lease_ms)) ? state.written_ns : null;",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a warm standby's proof counts from the last ConnectRequest, on whichever connection",
+    file: "lock/zookeeper/attachment.ts",
+    from: "      const link = await open_link(this.#api, this.#options, session);\n      if (link === null) {\n        this.forget();\n        return",
+    to: "      old.asked_ns = time.now_ns();\n      const link = await open_link(this.#api, this.#options, session);\n      if (link === null) {\n        this.forget();\n        return",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a warm standby that saw no renewals says when the last one was",
+    file: "lock/zookeeper/waiting.ts",
+    from: "      if (front) sighting.ended();",
+    to: "      sighting.ended();",
     lock: "zookeeper",
   },
   {

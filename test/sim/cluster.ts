@@ -25,6 +25,8 @@ export type ModelBackend = Backend & {
   faults: ServiceFaults;
   /** An operator deletes the key. */
   delete: () => void;
+  /** Of which token the key is, where the model tells. */
+  token?: () => bigint;
 };
 
 /** What the seed has chosen of a run. */
@@ -59,6 +61,8 @@ export class Cluster {
   starts = 0;
   #last_token = 0n;
   #failure: string | null = null;
+  readonly #deleted = new Set<bigint>();
+  #tells_tokens = false;
 
   constructor(world: World, machines: number, rules: Rules, backend: Backend, plans: Plans) {
     this.world = world;
@@ -126,8 +130,9 @@ export class Cluster {
   #proofs(machine: Machine, event: Event, after: State): void {
     if (event.type === "taken") {
       machine.began_ns = event.proof.t0_ns;
+      machine.token = event.token;
       // Its controller may have been stopped meanwhile, and its tenure have ended.
-      const over = end_of(event.proof) <= machine.clock.now_ns() || machine.began_ns <= machine.deleted_ns;
+      const over = end_of(event.proof) <= machine.clock.now_ns() || this.#was_deleted(machine);
       for (const { name, proved_until_ns, clock } of over ? [] : this.machines) {
         const left_ms = Number(proved_until_ns - clock.now_ns()) / 1e6;
         if (proved_until_ns > 0n && left_ms > 0)
@@ -139,9 +144,13 @@ export class Cluster {
     // Confirmed: what the lock service ends from now on is another tenure.
     if (event.type === "released") machine.proof_end_ns = 0n;
     if (!("tenure" in after) || !after.tenure.ours) return;
-    const given_up = after.at === "releasing" || machine.began_ns <= machine.deleted_ns;
+    const given_up = after.at === "releasing" || this.#was_deleted(machine);
     machine.proved_until_ns = given_up ? 0n : end_of(after.tenure.proof);
-    if (machine.began_ns > machine.deleted_ns) machine.proof_end_ns = end_of(after.tenure.proof);
+    if (!this.#was_deleted(machine)) machine.proof_end_ns = end_of(after.tenure.proof);
+  }
+  /** Its tenure, by an operator. A proof may have begun before there was a lock to delete. */
+  #was_deleted({ token, began_ns, deleted_ns }: Machine): boolean {
+    return this.#tells_tokens ? this.#deleted.has(token) : began_ns <= deleted_ns;
   }
   /** An operator has removed what the tokens are counted by, or put back an older state of it. */
   counter_lost(): void {
@@ -161,6 +170,11 @@ export class Cluster {
   delete_key(backend: ModelBackend): void {
     this.note(null, "an operator deletes the key");
     this.#void_proofs();
+    const token = backend.token?.();
+    if (token !== undefined) {
+      this.#tells_tokens = true;
+      this.#deleted.add(token);
+    }
     backend.delete();
   }
   #void_proofs(): void {

@@ -142,6 +142,7 @@ export function etcd_backend(world: World, { timing: { attempt_ms } }: Setting):
   const { random } = world;
   const store = new Store(new Clock(world, random.between(-4e-4, 4e-4), 0n));
   const trouble = { down: 0, slow: 0, stale: 0 };
+  const crowd = random.pick([0, 0, 40]);
 
   function api(machine: Machine): EtcdApi {
     const { controller } = machine;
@@ -181,6 +182,7 @@ export function etcd_backend(world: World, { timing: { attempt_ms } }: Setting):
       // A deposed leader answers as if it had extended the lease.
       keep_alive: (lease) => call(() => (trouble.stale > 0 ? store.ttl_of(lease) : store.keep_alive(lease))),
       txn: (...args) => call(() => store.txn(...args)),
+      count: () => call(() => crowd),
       range: (key, options) => call(() => store.range(key, options?.prefix === true)),
       watch: (key, after, on_event, abort) =>
         new Promise((resolve) => {

@@ -1,6 +1,6 @@
 // The named faults. Each is one of what happens to a contender, its machine, its network or its lock service.
 
-import type { Cluster } from "./cluster.ts";
+import type { Cluster, ModelBackend } from "./cluster.ts";
 import type { Machine } from "./machine.ts";
 
 /** What only the lock service's model can do; absent: it has no such fault. */
@@ -24,7 +24,7 @@ export type ServiceFault =
   | "lease-changed"
   | "volume-rolled-back";
 
-type Fault = (cluster: Cluster, for_ms: number) => void;
+type Fault = (cluster: Cluster, for_ms: number, backend: ModelBackend) => void;
 
 const somebody = (cluster: Cluster): Machine => cluster.world.random.pick(cluster.machines);
 /** Mostly the one that runs the app: it has most to lose. */
@@ -55,6 +55,20 @@ export const faults: Record<string, Fault> = {
     cluster.note(machine, `is cut off from the lock service for ${Math.round(for_ms)} ms`);
     machine.cut = true;
     cluster.world.after(for_ms, () => (machine.cut = false));
+  },
+  // A standby is there again when its session is about to end, and the lock is free just then.
+  "nearly-forgotten"(cluster, for_ms, backend) {
+    const { ttl_ms } = cluster.rules.timing;
+    const { random } = cluster.world;
+    const standbys = cluster.machines.filter(({ guard, off }) => !guard.alive && !off);
+    if (standbys.length === 0 || for_ms < ttl_ms) return;
+    const machine = random.pick(standbys);
+    cluster.note(machine, "is cut off from the lock service for about a lease");
+    machine.cut = true;
+    cluster.world.after(ttl_ms + random.between(0, 2500), () => {
+      machine.cut = false;
+      if (random.chance(0.8)) cluster.world.after(random.between(5, 1200), () => cluster.delete_key(backend));
+    });
   },
   suspend(cluster, for_ms) {
     const machine = holder(cluster);

@@ -31,6 +31,7 @@ export class Machine {
   /** A tenure that began before was ended by an operator. */
   deleted_ns = 0n;
   began_ns = 0n;
+  token = 0n;
   /** What the supervisor was told last about its tenures. */
   answers: Event[] = [];
   /** Something that an app wrote may not be flushed. */
@@ -71,6 +72,7 @@ export class Machine {
           const state = supervisor.state;
           if ("tenure" in state) supervisor.push({ type: "lost", tenure: state.tenure.id, because });
         },
+        random: () => world.random.next(),
         register: false,
       },
       this,

@@ -3,7 +3,7 @@ import type { Rules } from "../../src/core/state.ts";
 import { Cluster, type ModelBackend, type Plans, Violation } from "./cluster.ts";
 import { etcd_backend } from "./etcd-model.ts";
 import { file_backend } from "./file-model.ts";
-import { faults, type ServiceFault, type ServiceFaults } from "./faults.ts";
+import { faults, type ServiceFault } from "./faults.ts";
 import { memory_backend } from "./memory-model.ts";
 import { witnessed_backend } from "./witnessed-model.ts";
 import { World } from "./world.ts";
@@ -39,7 +39,7 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   const stalls = { quiet_since_ms: 0 };
 
   cluster.machines.forEach((machine) => world.after(random.between(0, 2000), () => machine.boot()));
-  if (gentle) plan_gentle(cluster, backend.faults);
+  if (gentle) plan_gentle(cluster, backend);
   else if (outage) plan_outage(cluster, backend);
   else plan_faults(cluster, backend, fenced);
   try {
@@ -125,7 +125,7 @@ function make_plans(world: World, gentle: boolean, fenced: boolean): Plans {
   };
 }
 
-const cut = faults["partition"] as (cluster: Cluster, for_ms: number) => void;
+const cut = faults["partition"] as (cluster: Cluster, for_ms: number, backend: ModelBackend) => void;
 const needs_fence = ["suspend"];
 
 function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): void {
@@ -146,14 +146,14 @@ function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): 
     world.after(at_ms, () => {
       const fault = faults[name];
       const service = backend.faults[name as ServiceFault];
-      if (fault) fault(cluster, most_ms);
+      if (fault) fault(cluster, most_ms, backend);
       else if (service) {
         cluster.note(null, `${name} for ${Math.round(most_ms)} ms`);
         service(most_ms);
         // What is late hurts most when nothing can be sent after it.
         if (name === "delayed-requests" && random.chance(0.7))
           world.after(random.between(0.3, 1) * most_ms, () =>
-            cut(cluster, 1.5 * cluster.rules.timing.ttl_ms),
+            cut(cluster, 1.5 * cluster.rules.timing.ttl_ms, backend),
           );
       } else {
         cluster.delete_key(backend);
@@ -171,7 +171,7 @@ function plan_outage(cluster: Cluster, backend: ModelBackend): void {
     const for_ms = Math.min(random.pick([500, 12_000, 40_000, 100_000]), faulty_ms - at_ms);
     const name = random.pick([...of_the_lock, "partition", "key-deleted"] as const);
     world.after(at_ms, () => {
-      if (name === "partition") return cut(cluster, for_ms);
+      if (name === "partition") return cut(cluster, for_ms, backend);
       if (name === "key-deleted") return cluster.delete_key(backend);
       cluster.note(null, `${name} for ${Math.round(for_ms)} ms`);
       backend.faults[name]?.(for_ms);
@@ -179,7 +179,7 @@ function plan_outage(cluster: Cluster, backend: ModelBackend): void {
   }
 }
 
-function plan_gentle(cluster: Cluster, service: ServiceFaults): void {
+function plan_gentle(cluster: Cluster, backend: ModelBackend): void {
   const { world, rules } = cluster;
   const { random } = world;
   const for_ms = rules.timing.ttl_ms * 0.3;
@@ -187,7 +187,7 @@ function plan_gentle(cluster: Cluster, service: ServiceFaults): void {
   const harmless = [
     "partition",
     "controller-pause",
-    ...survived.filter((name) => service[name] !== undefined),
+    ...survived.filter((name) => backend.faults[name] !== undefined),
   ];
   for (
     let at_ms = 15_000;
@@ -197,10 +197,10 @@ function plan_gentle(cluster: Cluster, service: ServiceFaults): void {
     const name = random.pick(harmless);
     world.after(at_ms, () => {
       const fault = faults[name];
-      if (fault) fault(cluster, for_ms);
+      if (fault) fault(cluster, for_ms, backend);
       else {
         cluster.note(null, `${name} for ${Math.round(for_ms)} ms`);
-        service[name as ServiceFault]?.(for_ms);
+        backend.faults[name as ServiceFault]?.(for_ms);
       }
     });
   }

@@ -5,7 +5,7 @@ import type { Tree, Txn } from "./zookeeper-tree.ts";
 
 /** A read is answered by the server itself, from what it knows; a write becomes a transaction of the leader's. */
 export type Request =
-  | { read: (tree: Tree) => unknown; watch?: string }
+  | { read: (tree: Tree) => unknown; watch?: string; until?: boolean }
   | { write: (tree: Tree, session: bigint, zxid: bigint) => Txn }
   | { close: true };
 export type Asked = { request: Request | { begin_ms: number }; answer?: { value: unknown } };
@@ -50,7 +50,7 @@ export class End {
     for (let first = this.asked[0]; first; first = this.asked[0]) {
       const { request } = first;
       if ("read" in request) {
-        if (request.watch !== undefined) this.server.watch(request.watch, this);
+        if (request.watch !== undefined) this.server.watch(request.watch, this, request.until === true);
         first.answer = { value: request.read(this.server.tree) };
       }
       const { answer } = first;

@@ -16,6 +16,8 @@ export class Ensemble {
   /** syncLimit ticks: how long a follower waits for its leader, and a leader for a majority. */
   readonly patience_ns: bigint;
   on_expiry: () => void = () => {};
+  /** By which session, at once when it is agreed on. */
+  on_taken: (session: bigint) => void = () => {};
   #newest = 0n;
   /** The PING thread does nothing, for one reason or another. */
   ping_stalls = 0;
@@ -48,6 +50,8 @@ export class Ensemble {
   agreed({ zxid, nodes, session }: Txn, asked: boolean): void {
     if (zxid <= this.#newest) return;
     this.#newest = zxid;
+    const made = nodes.get(lock);
+    if (made?.stat.czxid === zxid) this.on_taken(made.stat.ephemeral_owner);
     if (!asked && session?.timeout_ms === null && nodes.has(lock)) this.on_expiry();
   }
   negotiate(asked_ms: number): number {
@@ -98,6 +102,11 @@ export class Ensemble {
     for (const other of others) if (best) other.follow(best);
   }
 
+  /** The lock's, agreed on or not. */
+  get token(): bigint {
+    const role = this.leader?.role;
+    return (role?.is === "leading" ? role.head.nodes.get(lock)?.stat.czxid : null) ?? 0n;
+  }
   /** The session that has the lock. */
   get owner(): bigint | undefined {
     return this.leader?.tree.nodes.get(lock)?.stat.ephemeral_owner;

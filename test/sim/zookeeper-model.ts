@@ -6,6 +6,7 @@ import type {
   Connected,
   ConnectOptions,
   SessionGone,
+  Stat,
   ZooKeeperApi,
   ZooKeeperConnection,
   ZooKeeperOperation,
@@ -35,7 +36,15 @@ const failures = {
 };
 
 type Waiter = { resolve: (value: never) => void; reject: (why: Failure) => void; cancel: () => void };
-type Line = { clock: Clock; attempt_ms: number; out: Pipe; back: Pipe; server: Server };
+type Line = {
+  clock: Clock;
+  attempt_ms: number;
+  out: Pipe;
+  back: Pipe;
+  server: Server;
+  /** What is seen at a path besides what is there. */
+  seen: (at: string, stat: Stat | "no-node") => Stat | "no-node";
+};
 
 class Connection implements ZooKeeperConnection {
   session = { id: 0n, password: new Uint8Array(16) };
@@ -80,7 +89,10 @@ class Connection implements ZooKeeperConnection {
   get: ZooKeeperConnection["get"] = (at) => this.#ask({ read: (tree) => tree.get(at) });
   children: ZooKeeperConnection["children"] = (at) => this.#ask({ read: (tree) => tree.children(at) });
   exists: ZooKeeperConnection["exists"] = (at, watch) =>
-    this.#ask({ read: (tree) => tree.exists(at), ...(watch === true && { watch: at }) });
+    this.#ask({
+      read: (tree) => this.#line.seen(at, tree.exists(at)),
+      ...(watch && { watch: at, until: watch === "end" }),
+    });
   set: ZooKeeperConnection["set"] = () => Promise.reject(new Error("the lock needs none"));
   multi: ZooKeeperConnection["multi"] = (operations: ZooKeeperOperation[]) =>
     this.#ask({ write: (tree, session, zxid) => multi(tree, operations, session, zxid) });
@@ -133,6 +145,12 @@ export function zookeeper_backend(world: World, { timing: { attempt_ms }, gentle
   const { random } = world;
   const ensemble = new Ensemble(world, gentle);
 
+  const machines = new Map<bigint, Machine>();
+  // Of a crowd whose names it can't find itself among, a standby is behind.
+  const crowd = random.pick([0, 0, 40]);
+  const seen: Line["seen"] = (at, stat) =>
+    stat !== "no-node" && at === nodes_at(path).contenders ? { ...stat, children: crowd } : stat;
+
   function cut(machine: Machine, after_ms: number): void {
     world.after(after_ms, () => {
       machine.cut = true;
@@ -156,7 +174,7 @@ export function zookeeper_backend(world: World, { timing: { attempt_ms }, gentle
       return delay_ms() + late_ms;
     };
     const back = new Pipe(world, { delay_ms: answer_ms, blocked, to: clock, quiet: false });
-    return { clock, attempt_ms, out, back, server };
+    return { clock, attempt_ms, out, back, server, seen };
   }
 
   function api(machine: Machine, clock: Clock): ZooKeeperApi {
@@ -195,8 +213,10 @@ export function zookeeper_backend(world: World, { timing: { attempt_ms }, gentle
                 (valid) => {
                   if (state.over) return;
                   if (valid === null) refused(tried + 1);
-                  else
+                  else {
+                    machines.set(connection.session.id, machine);
                     end(() => resolve(valid ? { kind: "connected", connection } : { kind: "session-gone" }));
+                  }
                 },
               );
               state.connection = connection;
@@ -208,6 +228,12 @@ export function zookeeper_backend(world: World, { timing: { attempt_ms }, gentle
     };
   }
 
+  // It has taken the lock, and its proof may have begun long before: it hurts most when no other can follow.
+  ensemble.on_taken = (session) => {
+    const machine = machines.get(session);
+    if (machine && random.chance(ensemble.slow > 0 ? 0.8 : 0.03)) cut(machine, random.between(1, 60));
+  };
+
   return {
     lock: (options, machine) =>
       new ZooKeeperLock({ servers: [], tls: false, path }, options, api(machine, machine.controller)),
@@ -215,12 +241,20 @@ export function zookeeper_backend(world: World, { timing: { attempt_ms }, gentle
       const { ttl_ms, session, record } = JSON.parse(json) as ReleaseRecord;
       if (session === null) return;
       const given = { id: BigInt(session.id), password: Buffer.from(session.password, "base64") };
-      const options = { ttl_ms, nodes: nodes_at(path), record, session: given, tries: 8 };
+      const options = {
+        ttl_ms,
+        time: machine.clock,
+        nodes: nodes_at(path),
+        record,
+        session: given,
+        tries: 8,
+      };
       give_back_session(api(machine, machine.clock), options).catch((error: unknown) => {
         if (!(error instanceof Failure)) throw error;
       });
     },
     delete: () => ensemble.leader?.operate([{ op: "delete", path: `${path}/lock` }]),
+    token: () => ensemble.token,
     on_expiry: (told) => (ensemble.on_expiry = told),
     faults: ensemble.faults,
   };

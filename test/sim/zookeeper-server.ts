@@ -25,7 +25,7 @@ export class Server {
   /** From the other servers, not from clients. */
   cut = 0;
   readonly #ensemble: Ensemble;
-  readonly #watches = new Map<string, Set<End>>();
+  readonly #watches = { changes: new Map<string, Set<End>>(), end: new Map<string, Set<End>>() };
 
   constructor(ensemble: Ensemble, name: string, clock: Clock) {
     this.#ensemble = ensemble;
@@ -93,9 +93,18 @@ export class Server {
     if (role.is === "leading") role.tracker.touch(session, timeout_ms);
     else role.touched.set(session, timeout_ms);
   }
-  watch(path: string, end: End): void {
-    const ends = this.#watches.get(path) ?? new Set();
-    this.#watches.set(path, ends.add(end));
+  /** until: its end only. */
+  watch(path: string, end: End, until: boolean): void {
+    const watches = until ? this.#watches.end : this.#watches.changes;
+    watches.set(path, (watches.get(path) ?? new Set()).add(end));
+  }
+  #tell(path: string, type: "created" | "changed" | "deleted"): void {
+    const { changes, end: until } = this.#watches;
+    for (const watches of type === "deleted" ? [changes, until] : [changes]) {
+      const ends = watches.get(path) ?? [];
+      watches.delete(path);
+      for (const end of ends) if (end.open) end.back.send(() => end.client.told({ type, path }));
+    }
   }
 
   // ---- transactions ----
@@ -179,11 +188,7 @@ export class Server {
     this.tree.apply(txn);
     this.#ensemble.agreed(txn, from !== null);
     for (const [path, node] of txn.nodes) {
-      const ends = this.#watches.get(path);
-      if (!ends) continue;
-      this.#watches.delete(path);
-      const type = node === null ? "deleted" : node.stat.czxid === txn.zxid ? "created" : "changed";
-      for (const end of ends) if (end.open) end.back.send(() => end.client.told({ type, path }));
+      this.#tell(path, node === null ? "deleted" : node.stat.czxid === txn.zxid ? "created" : "changed");
     }
     const { session } = txn;
     if (from?.end.server === this && from.end.open) {
@@ -239,7 +244,7 @@ export class Server {
   /** Not with a leader, or not with followers, any more: no client is served. */
   leave(): void {
     this.role = { is: "looking" };
-    this.#watches.clear();
+    for (const watches of Object.values(this.#watches)) watches.clear();
     for (const end of [...this.ends]) end.close();
     if (this.up) this.#ensemble.look(this);
   }

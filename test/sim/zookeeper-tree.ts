@@ -65,7 +65,7 @@ export function multi(tree: Tree, operations: ZooKeeperOperation[], session: big
       const ephemeral_owner = one.ephemeral ? session : 0n;
       nodes.set(one.path, {
         data: one.data,
-        stat: { czxid: zxid, mzxid: zxid, version: 0, ephemeral_owner },
+        stat: { czxid: zxid, mzxid: zxid, version: 0, ephemeral_owner, children: 0 },
       });
     }
   }

@@ -268,7 +268,7 @@ export const uncertain: readonly Fault[] = [
 const staller = compile("test/fixtures/stall.c");
 
 /** Stalls one thread of a server until what it returns is called, or this process ends. */
-async function stall(server: Server, thread: string): Promise<() => Promise<void>> {
+export async function stall(server: Server, thread: string): Promise<() => Promise<void>> {
   const child: ChildProcess = spawn(staller, [String(server.pid()), thread], {
     stdio: ["pipe", "pipe", "inherit"],
   });

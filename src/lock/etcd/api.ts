@@ -14,6 +14,8 @@ export interface EtcdApi {
   txn(compare: Compare[], success: Operation[], failure: Operation[]): Promise<TxnAnswer>;
   /** Linearizable. prefix: all keys that begin with it. */
   range(key: string, options?: { prefix?: boolean }): Promise<{ kvs: KeyValue[]; revision: bigint }>;
+  /** How many keys begin with it. */
+  count(prefix: string): Promise<number>;
   /**
    * Events of one key after a revision, each one committed. Resolves when etcd or the abort ended it, which says nothing
    * about the key.

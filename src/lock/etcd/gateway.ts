@@ -97,6 +97,11 @@ export class EtcdGateway implements EtcdApi {
     return { kvs: key_values(answer), revision: revision_of(answer) };
   }
 
+  async count(prefix: string): Promise<number> {
+    const keys = { key: base64(prefix), range_end: prefix_end(prefix) };
+    return Number(int64((await this.#call("/v3/kv/range", { ...keys, count_only: true })).count));
+  }
+
   async watch(
     key: string,
     after_revision: bigint,

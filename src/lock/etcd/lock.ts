@@ -145,9 +145,10 @@ export class EtcdLock implements Lock {
   }
 
   wait(abort: AbortSignal): Promise<void> {
-    const { time, ttl_ms } = this.#options;
+    const { time, ttl_ms, random } = this.#options;
+    const { lock: key, contenders } = this.#keys;
     return wait_for_delete(
-      { api: this.#api, key: this.#keys.lock, time, look_ms: ttl_ms, sighting: this.#sighting },
+      { api: this.#api, key, contenders, time, look_ms: ttl_ms, sighting: this.#sighting, random },
       abort,
     );
   }

@@ -1,7 +1,7 @@
 import type { Time } from "../../core/time.ts";
 import type { Contender } from "../lock.ts";
 import type { EtcdApi } from "./api.ts";
-import { pause } from "./pause.ts";
+import { pause } from "../pause.ts";
 
 /** Our key among the contenders, on a lease of its own. For status and discovery only: its failures wait for the next try. */
 export class Registration {

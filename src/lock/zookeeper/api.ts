@@ -34,8 +34,11 @@ export interface ZooKeeperConnection {
   readonly server: string;
   get(path: string): Promise<Node | "no-node">;
   children(path: string): Promise<string[] | "no-node">;
-  /** Whether it is there; with watch, its creation, change and end are told. */
-  exists(path: string, watch?: boolean): Promise<Stat | "no-node">;
+  /**
+   * Whether it is there. With a watch, what happens next to it is told, once: "changes" its creation, change or end; "end" its
+   * end only, if it is there.
+   */
+  exists(path: string, watch?: "changes" | "end"): Promise<Stat | "no-node">;
   set(path: string, data: string, version?: number): Promise<Stat | "no-node" | "bad-version">;
   /** All or nothing. The first operation that failed, or what was created. */
   multi(
@@ -51,6 +54,12 @@ export type ZooKeeperOperation =
   | { op: "set"; path: string; data: string; version?: number }
   | { op: "delete"; path: string; version?: number }
   | { op: "check"; path: string; version: number };
-/** ephemeral_owner 0: a persistent node. czxid: the transaction that created it. */
-export type Stat = { czxid: bigint; mzxid: bigint; version: number; ephemeral_owner: bigint };
+/** ephemeral_owner 0: a persistent node. czxid: the transaction that created it. children: how many it has. */
+export type Stat = {
+  czxid: bigint;
+  mzxid: bigint;
+  version: number;
+  ephemeral_owner: bigint;
+  children: number;
+};
 export type Node = { data: string; stat: Stat };

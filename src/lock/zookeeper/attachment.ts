@@ -1,12 +1,14 @@
 import { LockUnknown } from "../../errors.ts";
+import { ms_to_ns } from "../../core/time.ts";
 import type { LockOptions } from "../lock.ts";
 import type { Session, ZooKeeperApi } from "./api.ts";
 import { drop_link, open_link, type Link } from "./link.ts";
+import { wrote } from "./warmth.ts";
 
 /** The session at hand, which outlives its connections, and the connection at hand. */
 export class Attachment {
   readonly #api: ZooKeeperApi;
-  readonly #options: Pick<LockOptions, "ttl_ms" | "on_note">;
+  readonly #options: Pick<LockOptions, "ttl_ms" | "time" | "on_note">;
   /** For people: what it is about. */
   readonly #about: string;
   #session: Session | undefined;
@@ -17,7 +19,7 @@ export class Attachment {
   #bound_ms = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(api: ZooKeeperApi, options: Pick<LockOptions, "ttl_ms" | "on_note">, about: string) {
+  constructor(api: ZooKeeperApi, options: Pick<LockOptions, "ttl_ms" | "time" | "on_note">, about: string) {
     this.#api = api;
     this.#options = options;
     this.#about = about;
@@ -63,6 +65,37 @@ export class Attachment {
     this.use(link);
     this.granted(link.connection.negotiated_ms);
     return link;
+  }
+
+  /**
+   * The same, but a connection that is older than this is replaced by a new one, and written on. Throws if that fails, and
+   * the old one stays, up or not.
+   */
+  async younger(
+    { connection_ms }: { connection_ms: number },
+    write: (link: Link) => Promise<unknown>,
+  ): Promise<Link> {
+    return this.alone(async () => {
+      const { ready: old, session } = this;
+      const { time } = this.#options;
+      if (!old || !session) return this.attached();
+      if (time.now_ns() - old.asked_ns < ms_to_ns(connection_ms)) return old;
+      const link = await open_link(this.#api, this.#options, session);
+      if (link === null) {
+        this.forget();
+        return this.attached();
+      }
+      this.granted(link.connection.negotiated_ms);
+      try {
+        await write(link);
+        wrote(link, time);
+      } catch (error) {
+        drop_link(link);
+        throw error;
+      }
+      this.use(link);
+      return link;
+    });
   }
 
   /** From now on it is this connection. */

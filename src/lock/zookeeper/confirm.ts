@@ -1,7 +1,6 @@
 import { Failure, LockUnknown } from "../../errors.ts";
-import type { LockOptions } from "../lock.ts";
 import type { Session, ZooKeeperApi } from "./api.ts";
-import { drop_link, open_link } from "./link.ts";
+import { drop_link, open_link, type LinkOptions } from "./link.ts";
 import type { Nodes } from "./nodes.ts";
 import { barrier } from "./release.ts";
 
@@ -12,7 +11,7 @@ import { barrier } from "./release.ts";
  */
 export async function confirm_end(
   api: ZooKeeperApi,
-  options: Pick<LockOptions, "ttl_ms">,
+  options: LinkOptions,
   { root, lock }: Nodes,
   session: Session,
 ): Promise<void> {

@@ -87,8 +87,10 @@ export class Connection implements ZooKeeperConnection {
     return this.#read(path, requests.children(path));
   }
 
-  exists(path: string, watch = false): Promise<Stat | "no-node"> {
-    return this.#read(path, requests.exists(path, watch));
+  exists(path: string, watch?: "changes" | "end"): Promise<Stat | "no-node"> {
+    const request =
+      watch === "end" ? requests.exists_until(path) : requests.exists(path, watch !== undefined);
+    return this.#read(path, request);
   }
 
   async set(path: string, data: string, version = -1): Promise<Stat | "no-node" | "bad-version"> {

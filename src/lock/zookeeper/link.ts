@@ -1,24 +1,31 @@
 import type { LockOptions } from "../lock.ts";
 import type { Session, ZooKeeperApi, ZooKeeperConnection, ZooKeeperEvent } from "./api.ts";
 
-/** A connection, who listens to it, and whether it is still one. */
+/**
+ * A connection, who listens to it, and whether it is still one. asked_ns: the instant before its ConnectRequest was sent.
+ * written_ns: when a write on it was first known to be acknowledged.
+ */
 export type Link = {
   connection: ZooKeeperConnection;
   session: Session;
+  asked_ns: bigint;
   listeners: Set<Listener>;
-  state: { up: boolean };
+  state: { up: boolean; written_ns: bigint | null };
 };
 type Listener = (event: ZooKeeperEvent) => void;
+export type LinkOptions = Pick<LockOptions, "ttl_ms"> & { time: Pick<LockOptions["time"], "now_ns"> };
 
-/** null: the session is gone. on_sent: see ConnectOptions. */
+/** null: the session is gone. */
 export async function open_link(
   api: ZooKeeperApi,
-  { ttl_ms }: Pick<LockOptions, "ttl_ms">,
+  { ttl_ms, time }: LinkOptions,
   session: Session | undefined,
-  on_sent: () => void = () => {},
 ): Promise<Link | null> {
   const listeners = new Set<Listener>();
-  const state = { up: true };
+  const state: Link["state"] = { up: true, written_ns: null };
+  let asked_ns = 0n;
+  // Of several servers that are asked, the last one answers.
+  const on_sent = (): void => void (asked_ns = time.now_ns());
   const on_event = (event: ZooKeeperEvent): void => {
     if (event.type === "down") state.up = false;
     for (const listener of listeners) listener(event);
@@ -26,7 +33,7 @@ export async function open_link(
   const answer = await api.connect({ ...(session && { session }), timeout_ms: ttl_ms, on_sent, on_event });
   if (answer.kind === "session-gone") return null;
   const { connection } = answer;
-  return { connection, session: connection.session, listeners, state };
+  return { connection, session: connection.session, asked_ns, listeners, state };
 }
 
 /** Who still listens hears of the end. */

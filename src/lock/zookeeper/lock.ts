@@ -6,16 +6,19 @@ import type { ZooKeeperApi, ZooKeeperEvent } from "./api.ts";
 import { Attachment } from "./attachment.ts";
 import { confirm_end } from "./confirm.ts";
 import { name_of } from "./dial.ts";
-import { drop_link, next_event, open_link, type Link } from "./link.ts";
+import { Line } from "./line.ts";
+import { drop_link, open_link, type Link } from "./link.ts";
 import { look } from "./look.ts";
 import { previous_seen, record_of } from "../records.ts";
 import { Sighting } from "../sighting.ts";
-import { nodes_at, type Nodes } from "./nodes.ts";
+import { contender_node, nodes_at, type Nodes } from "./nodes.ts";
 import { deregister, make_parents, register } from "./register.ts";
-import { give_back, give_back_session, type ReleaseRecord } from "./release.ts";
-import { mark, round, watch_lock, type Held, type RoundAnswer } from "./round.ts";
+import { give_back, give_back_session, release_record } from "./release.ts";
+import { mark, round, watch_lock, write, type Held, type RoundAnswer, type Written } from "./round.ts";
 import { ZooKeeperSession, type ZooKeeperTarget } from "./session.ts";
 import { try_to_take, type Tried } from "./take.ts";
+import { wait_for_end } from "./waiting.ts";
+import { warm_since, wrote } from "./warmth.ts";
 
 /**
  * One ephemeral node is the lock, its czxid the token. What proves that it is ours is round.ts, and nothing else: neither
@@ -30,10 +33,11 @@ export class ZooKeeperLock implements Lock {
   readonly #nodes: Nodes;
   readonly #attachment: Attachment;
   readonly #sighting: Sighting;
+  readonly #line: Line;
   #held: Held | undefined;
   /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
   #releasing: ReleaseState | undefined;
-  /** The session that the contender's node belongs to. */
+  /** The session in which the nodes above the lock were seen, and to which the contender's node belongs. */
   #registered: bigint | undefined;
   #closed = false;
   /** Proofs that are asked for now. */
@@ -47,38 +51,64 @@ export class ZooKeeperLock implements Lock {
     this.#nodes = nodes_at(target.path);
     const servers = target.servers.map(name_of).join(",");
     this.#sighting = new Sighting(options.time);
+    const node = contender_node(this.#nodes, options.identity);
+    this.#line = new Line(this.#nodes.contenders, node, options);
     this.#attachment = new Attachment(this.#api, options, this.#nodes.lock);
     this.url = `${target.tls ? "zks" : "zk"}://${servers}${this.#nodes.root}`;
   }
 
   async take(): Promise<Taken | Busy> {
     if (this.#releasing) await this.release(this.#releasing);
-    const link = await this.#attachment.connected();
-    await make_parents(link.connection, this.#nodes);
-    await this.#register(link);
+    const link = await this.#attachment.alone(() => this.#attachment.attached());
+    try {
+      await this.#register(link);
+      return await this.#take_on(link);
+    } catch (error) {
+      // Maybe because all of it was deleted.
+      this.#registered = undefined;
+      throw error;
+    }
+  }
+
+  async #take_on(link: Link): Promise<Taken | Busy> {
+    const { identity, time } = this.#options;
     for (let tries = 0; tries < 5; tries += 1) {
-      const answer = await try_to_take(
-        link.connection,
-        this.#nodes,
-        { identity: this.#options.identity, ttl_ms: this.#lease_ms() },
-        this.#tried,
-      );
+      // Before the creation is sent, and of the connection that it is sent on.
+      const warm_ns = warm_since(link, time.now_ns(), this.#lease_ms());
+      const given = { identity, ttl_ms: this.#lease_ms() };
+      const answer = await try_to_take(link.connection, this.#nodes, given, this.#tried);
       if (answer === "again") continue;
-      if (!("kind" in answer)) return this.#first_proof(answer);
-      this.#sighting.see(answer.stat.czxid, answer.stat.mzxid);
-      return { kind: "busy", holder: answer.holder };
+      wrote(link, time);
+      if (answer.kind === "busy") {
+        this.#sighting.see(answer.stat.czxid, answer.stat.mzxid);
+        return { kind: "busy", holder: answer.holder };
+      }
+      const { held } = answer;
+      this.#held = held;
+      if (answer.kind === "found" || warm_ns === null) return this.#taken(held, await this.#round(held));
+      this.#claim(link, held);
+      return this.#taken(held, { t0_ns: warm_ns, bound_ms: this.#attachment.bound_ms });
     }
     throw this.#unknown("it changed hands all the time");
   }
 
-  async #first_proof(held: Held): Promise<Taken> {
-    this.#held = held;
-    const answer = await this.#round(held);
-    if ("kind" in answer || held.token === null) throw this.#unknown("it was lost while it was taken");
+  #taken({ token, previous }: Held, proof: Proof | Lost): Taken {
+    if ("kind" in proof) throw this.#unknown("it was lost while it was taken");
     this.#tried.clear();
-    const { token, previous } = held;
     const previous_seen_ns = previous_seen(previous, this.#options.identity, this.#sighting);
-    return { kind: "taken", token, proof: answer, previous, previous_seen_ns };
+    return { kind: "taken", token, proof, previous, previous_seen_ns };
+  }
+
+  /** What a round would have done besides: the token is written down, and the lock's end is watched for. Nobody waits for it. */
+  #claim(link: Link, held: Held): void {
+    link.listeners.add((event) => this.#watched(link, held, event));
+    const claimed = this.#attachment.alone(async () =>
+      this.#held === held && link.state.up ? write(this.#written(held), link, true) : null,
+    );
+    claimed.then(
+      (lost) => lost !== null && this.#tell(held, lost),
+      () => {}, // the next round does it
+    );
   }
 
   async prove(): Promise<Proved | Lost> {
@@ -102,13 +132,10 @@ export class ZooKeeperLock implements Lock {
       const { session } = this.#attachment;
       const answer: RoundAnswer = session
         ? await round({
+            ...this.#written(held),
             api: this.#api,
             options: this.#options,
             session,
-            nodes: this.#nodes,
-            data: () => this.#record(held, "running"),
-            held,
-            tried: this.#tried,
             // Also of a round that fails later: the server then counts by it.
             on_granted: (granted_ms) => this.#attachment.granted(granted_ms),
             on_event: (link, event) => this.#watched(link, held, event),
@@ -140,6 +167,10 @@ export class ZooKeeperLock implements Lock {
     });
   }
 
+  #written(held: Held): Written {
+    return { nodes: this.#nodes, held, tried: this.#tried, data: () => this.#record(held, "running") };
+  }
+
   #record({ token, since }: Held, state: LockRecord["state"]): string {
     const ttl_ms = this.#lease_ms();
     return JSON.stringify(record_of(this.#options.identity, { state, token, since, ttl_ms }));
@@ -152,77 +183,48 @@ export class ZooKeeperLock implements Lock {
 
   #watched(link: Link, held: Held, event: ZooKeeperEvent): void {
     if (this.#held !== held || held.told) return;
-    const tell = (because: string): void => {
-      if (held.told) return;
-      held.told = true;
-      this.#options.on_lost(because);
-    };
     if (event.type === "down") {
       // Who ends a session breaks its connections before they could be told. The next proof would come too late.
       // A server breaks the connection that a session had to it when the session comes again: with a round, too.
       if (this.#attachment.current === link && this.#rounds === 0)
         void this.#round(held).then(
-          (answer) => "kind" in answer && tell(answer.because),
+          (answer) => "kind" in answer && this.#tell(held, answer.because),
           () => {},
         );
       return;
     }
     if (event.path !== this.#nodes.lock) return;
     // Watched since after a write of ours, so what was deleted is ours, not a predecessor's.
-    if (event.type === "deleted") return tell(`${event.path} was deleted`);
+    if (event.type === "deleted") return this.#tell(held, `${event.path} was deleted`);
     void watch_lock(link, event.path, held).then(
-      (lost) => lost !== null && this.#held === held && tell(lost),
+      (lost) => lost !== null && this.#held === held && this.#tell(held, lost),
     );
   }
 
-  async #register({ connection, session }: Link): Promise<void> {
-    if (this.#options.register === false || this.#registered === session.id) return;
+  #tell(held: Held, because: string): void {
+    if (held.told) return;
+    held.told = true;
+    this.#options.on_lost(because);
+  }
+
+  async #register(link: Link): Promise<void> {
+    const { connection, session } = link;
+    if (this.#registered === session.id) return;
     await make_parents(connection, this.#nodes);
-    await register(connection, this.#nodes, this.#options.identity);
+    if (this.#options.register !== false) await register(connection, this.#nodes, this.#options.identity);
     this.#registered = session.id;
   }
 
-  async wait(abort: AbortSignal): Promise<void> {
-    const { promise: aborted, reject } = Promise.withResolvers<never>();
-    aborted.catch(() => {});
-    const on_abort = (): void => reject(abort.reason);
-    abort.addEventListener("abort", on_abort);
-    try {
-      for (let breaks = 0; ;) {
-        abort.throwIfAborted();
-        const { type } = await Promise.race([this.#freed(aborted), aborted]);
-        if (type === "deleted") return;
-        if (type === "down") breaks += 1;
-        // How soon to connect once more is the caller's to decide.
-        if (breaks > 1) throw this.#unknown("the connection broke again");
-      }
-    } finally {
-      abort.removeEventListener("abort", on_abort);
-    }
-  }
-
-  /** What happened to the lock; "deleted", too, if there was none. */
-  async #freed(aborted: Promise<never>): Promise<ZooKeeperEvent> {
-    const link = await this.#attachment.connected();
-    await this.#register(link);
-    const next = next_event(link, this.#nodes.lock);
-    const look_again: ZooKeeperEvent = { type: "changed", path: this.#nodes.lock };
-    const { promise: due, resolve } = Promise.withResolvers<ZooKeeperEvent>();
-    const { time, ttl_ms } = this.#options;
-    // The watch alone won't do: whom the node's ACL shuts out meanwhile isn't told of its end.
-    const cancel = time.after(ttl_ms, () => resolve(look_again));
-    try {
-      const stat = await link.connection.exists(this.#nodes.lock, true);
-      if (stat === "no-node") return { type: "deleted", path: this.#nodes.lock };
-      this.#sighting.see(stat.czxid, stat.mzxid);
-      const event = await Promise.race([next.event, due, aborted]);
-      if (event.type === "deleted") this.#sighting.ended();
-      else if (event !== look_again) this.#sighting.see(stat.czxid);
-      return event;
-    } finally {
-      cancel();
-      next.stop();
-    }
+  wait(abort: AbortSignal): Promise<void> {
+    return wait_for_end(
+      {
+        ...{ attachment: this.#attachment, nodes: this.#nodes, line: this.#line, sighting: this.#sighting },
+        time: this.#options.time,
+        register: (link) => this.#register(link),
+        lease_ms: () => this.#lease_ms(),
+      },
+      abort,
+    );
   }
 
   async look(): Promise<LockView> {
@@ -233,7 +235,7 @@ export class ZooKeeperLock implements Lock {
   async release(state: ReleaseState): Promise<void> {
     this.#releasing = state;
     await this.#attachment.alone(async () => {
-      const { ttl_ms } = this.#options;
+      const { ttl_ms, time } = this.#options;
       const { session, ready: link } = this.#attachment;
       const held = this.#held;
       // From here on a deletion is our own.
@@ -245,7 +247,8 @@ export class ZooKeeperLock implements Lock {
           await give_back(link.connection, this.#nodes, record);
         } catch (error) {
           if (!(error instanceof LockUnknown)) throw error;
-          await give_back_session(this.#api, { ttl_ms, nodes: this.#nodes, record, session, tries: 2 });
+          const how = { ttl_ms, time, nodes: this.#nodes, record, session, tries: 2 };
+          await give_back_session(this.#api, how);
         }
         this.#attachment.forget();
       }
@@ -256,21 +259,10 @@ export class ZooKeeperLock implements Lock {
   }
 
   release_record(): string {
-    const { attempt_ms, ttl_ms, credentials = {} } = this.#options;
     const { session } = this.#attachment;
     const held = this.#held;
-    const record: ReleaseRecord = {
-      kind: "zookeeper",
-      target: this.#target,
-      credentials,
-      attempt_ms,
-      ttl_ms,
-      session: session
-        ? { id: String(session.id), password: Buffer.from(session.password).toString("base64") }
-        : null,
-      record: held?.found === null ? this.#record(held, "clean") : null,
-    };
-    return JSON.stringify(record);
+    const record = held?.found === null ? this.#record(held, "clean") : null;
+    return release_record({ target: this.#target, options: this.#options, session, record });
   }
 
   /** Without the lock the session ends, too, and with it a creation that is still on its way. */
@@ -280,7 +272,7 @@ export class ZooKeeperLock implements Lock {
     const { session, ready: link } = this.#attachment;
     try {
       if (this.#held) {
-        if (link && this.#registered !== undefined)
+        if (link && this.#options.register !== false)
           await deregister(link.connection, this.#nodes, this.#options.identity);
       } else if (session) {
         const open = link ?? (await open_link(this.#api, this.#options, session));

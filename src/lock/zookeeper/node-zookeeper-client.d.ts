@@ -5,7 +5,13 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
   type RecordClass<Fields> = new (...fields: unknown[]) => Serialized & Deserialized & Fields;
 
   /** 64 bit integers are buffers of eight bytes. */
-  type JuteStat = { czxid: Buffer; mzxid: Buffer; version: number; ephemeralOwner: Buffer };
+  type JuteStat = {
+    czxid: Buffer;
+    mzxid: Buffer;
+    version: number;
+    ephemeralOwner: Buffer;
+    numChildren: number;
+  };
   type JuteAcl = { toRecord(): Serialized };
   type JuteOperation =
     | { type: number; path: string; data: Buffer; acls: JuteAcl[]; mode: number }
@@ -31,7 +37,7 @@ declare module "node-zookeeper-client/lib/jute/index.js" {
       GetDataRequest: RecordClass<unknown>;
       GetDataResponse: RecordClass<{ data: Buffer | undefined; stat: JuteStat }>;
       GetChildren2Request: RecordClass<unknown>;
-      GetChildren2Response: RecordClass<{ children: string[] | undefined }>;
+      GetChildren2Response: RecordClass<{ children: string[] | undefined; stat: JuteStat }>;
       SetDataRequest: RecordClass<unknown>;
       SetDataResponse: RecordClass<{ stat: JuteStat }>;
       WatcherEvent: RecordClass<{ type: number; path: string }>;

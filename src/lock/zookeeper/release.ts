@@ -1,7 +1,7 @@
 import { LockRefused, LockUnknown } from "../../errors.ts";
-import type { Credentials } from "../lock.ts";
+import type { Credentials, LockOptions } from "../lock.ts";
 import type { Session, ZooKeeperApi, ZooKeeperConnection, ZooKeeperOperation } from "./api.ts";
-import { drop_link, open_link } from "./link.ts";
+import { drop_link, open_link, type LinkOptions } from "./link.ts";
 import { nodes_at, write_record, type Nodes } from "./nodes.ts";
 import { ZooKeeperSession, type ZooKeeperTarget } from "./session.ts";
 
@@ -41,10 +41,13 @@ async function try_to_delete(
   nodes: Nodes,
   record: string | null,
 ): Promise<"deleted" | "again" | "not-ours"> {
-  await barrier(connection, nodes.root);
-  // First the record, which each take-over writes: if it is unchanged in the end, then so is whose the lock is.
-  const there = await connection.exists(nodes.record);
-  const node = await connection.get(nodes.lock);
+  // In this order, answered in it, too: what is read is no older than the transaction, and the record, which each take-over
+  // writes, no younger than the lock: if it is unchanged in the end, then so is whose the lock is.
+  const [, there, node] = await Promise.all([
+    barrier(connection, nodes.root),
+    connection.exists(nodes.record),
+    connection.get(nodes.lock),
+  ]);
   if (node === "no-node" || node.stat.ephemeral_owner !== connection.session.id) return "not-ours";
   const answer = await connection.multi([
     { op: "delete", path: nodes.lock, version: node.stat.version },
@@ -61,12 +64,12 @@ function in_record(path: string, record: string | null, version: number): ZooKee
 /** Re-attaches as often as it takes, but no more than `tries` times. */
 export async function give_back_session(
   api: ZooKeeperApi,
-  options: { ttl_ms: number; nodes: Nodes; record: string | null; session: Session; tries: number },
+  options: LinkOptions & { nodes: Nodes; record: string | null; session: Session; tries: number },
 ): Promise<void> {
-  const { ttl_ms, nodes, record, session } = options;
+  const { nodes, record, session } = options;
   for (let left = options.tries; ; left -= 1) {
     try {
-      const link = await open_link(api, { ttl_ms }, session);
+      const link = await open_link(api, options, session);
       if (link === null) return;
       try {
         await give_back(link.connection, nodes, record);
@@ -93,6 +96,27 @@ export type ReleaseRecord = {
   record: string | null;
 };
 
+export function release_record({
+  target,
+  options: { attempt_ms, ttl_ms, credentials = {} },
+  session,
+  record,
+}: {
+  target: ZooKeeperTarget;
+  options: Pick<LockOptions, "attempt_ms" | "ttl_ms" | "credentials">;
+  session: Session | undefined;
+  record: string | null;
+}): string {
+  const given: ReleaseRecord = {
+    kind: "zookeeper",
+    ...{ target, credentials, attempt_ms, ttl_ms, record },
+    session: session
+      ? { id: String(session.id), password: Buffer.from(session.password).toString("base64") }
+      : null,
+  };
+  return JSON.stringify(given);
+}
+
 /** What the release program does for a controller that is dead, and whose app is dead, too. */
 export async function release_zookeeper(record_json: string): Promise<void> {
   const given: ReleaseRecord = JSON.parse(record_json);
@@ -100,6 +124,7 @@ export async function release_zookeeper(record_json: string): Promise<void> {
   if (session === null) return;
   await give_back_session(new ZooKeeperSession(target, { attempt_ms, credentials }), {
     ttl_ms,
+    time: { now_ns: () => process.hrtime.bigint() },
     nodes: nodes_at(target.path),
     record,
     session: { id: BigInt(session.id), password: Buffer.from(session.password, "base64") },

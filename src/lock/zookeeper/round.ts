@@ -8,8 +8,8 @@ import type { Tried } from "./take.ts";
 
 /** A tenure. */
 export type Held = {
-  /** The lock node's czxid; null until an answer told it. */
-  token: bigint | null;
+  /** The lock node's czxid. */
+  token: bigint;
   /** The lock node's, as last heard. */
   version: number;
   /** The record's, as last heard; -1: there is none. */
@@ -24,15 +24,13 @@ export type Held = {
   since: string;
 };
 
-type RoundOptions = {
+/** What is written into the lock, and beside it. */
+export type Written = { nodes: Nodes; held: Held; tried: Tried; data: () => string };
+
+type RoundOptions = Written & {
   api: ZooKeeperApi;
   options: Pick<LockOptions, "time" | "attempt_ms" | "ttl_ms">;
   session: Session;
-  nodes: Nodes;
-  /** What is written: the record, with the token once it is known. */
-  data: () => string;
-  held: Held;
-  tried: Tried;
   on_granted: (granted_ms: number) => void;
   /** The watch for the lock's end is set by the second write. */
   on_event: (link: Link, event: ZooKeeperEvent) => void;
@@ -43,7 +41,7 @@ export type RoundAnswer =
   | { kind: "session-gone" };
 
 /** Between the session's answer and the second write. Long enough for a leader's stalled queues to show themselves. */
-const settle_ms = 250;
+export const settle_ms = 250;
 
 /**
  * The re-attach round, the only proof there is in ZooKeeper. The session is re-attached over a new connection, which makes
@@ -78,10 +76,10 @@ export async function round(given: RoundOptions): Promise<RoundAnswer> {
 async function steps(given: RoundOptions, state: { over: boolean; link?: Link }): Promise<RoundAnswer> {
   const { api, options, session, on_granted, on_event } = given;
   const { time } = options;
-  let t0_ns: bigint | undefined;
-  const link = await open_link(api, options, session, () => (t0_ns = time.now_ns()));
+  const link = await open_link(api, options, session);
   if (link === null) return { kind: "session-gone" };
-  if (state.over || t0_ns === undefined) {
+  const { asked_ns: t0_ns } = link;
+  if (state.over) {
     drop_link(link);
     throw new LockUnknown("the session's answer came too late", given.nodes.lock, "it is tried again");
   }
@@ -101,14 +99,14 @@ async function steps(given: RoundOptions, state: { over: boolean; link?: Link })
  * Confirmed by a quorum: null, it is ours; or why it is not. Each take-over writes the record, so its version keeps us from
  * writing into another's lock. The stat is asked for on the same connection behind the write, so it isn't older.
  */
-async function write(
-  { nodes: { lock, record }, data, held, tried }: RoundOptions,
+export async function write(
+  { nodes: { lock, record }, data, held, tried }: Written,
   { connection, session }: Link,
   watch: boolean,
 ): Promise<string | null> {
   for (let tries = 0; tries < 4; tries += 1) {
     const version = held.record_version;
-    const claim = held.found === null && !held.claimed && held.token !== null;
+    const claim = held.found === null && !held.claimed;
     if (claim) tried.set(version + 1, held.previous);
     const writes = claim || version < 0;
     const [answer, stat] = await Promise.all([
@@ -116,13 +114,12 @@ async function write(
         writes ? write_record(record, held.found ?? data(), version) : { op: "check", path: record, version },
         { op: "set", path: lock, data: data(), version: held.version },
       ]),
-      connection.exists(lock, watch),
+      connection.exists(lock, watch ? "changes" : undefined),
     ]);
     if (stat === "no-node") return `${lock} was deleted`;
     const foreign = not_ours(stat, session, held);
     if (foreign !== null) return `${lock} ${foreign}`;
     held.version = stat.version;
-    held.token = stat.czxid;
     if (answer === "done") {
       if (writes) held.record_version = version + 1;
       held.claimed ||= claim;
@@ -172,7 +169,7 @@ function not_ours(
   held: Held,
 ): string | null {
   if (stat.ephemeral_owner !== session.id) return "is another's";
-  return held.token === null || held.token === stat.czxid ? null : "was deleted and made anew";
+  return held.token === stat.czxid ? null : "was deleted and made anew";
 }
 
 /** Watches on for the lock's end, on a connection that has written. Gives why it is lost already, or null. */
@@ -182,7 +179,7 @@ export async function watch_lock(
   held: Held,
 ): Promise<string | null> {
   try {
-    const stat = await connection.exists(lock, true);
+    const stat = await connection.exists(lock, "changes");
     if (stat === "no-node") return `${lock} was deleted`;
     const foreign = not_ours(stat, session, held);
     return foreign === null ? null : `${lock} ${foreign}`;

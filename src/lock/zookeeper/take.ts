@@ -10,7 +10,7 @@ import type { Held } from "./round.ts";
 export type Tried = Map<number, LockRecord | null>;
 
 /**
- * Creates the lock and writes the record in one transaction, or finds that an earlier try did, or whose it is.
+ * Creates the lock and writes the record in one transaction, or finds that an earlier try did ("found"), or whose it is.
  * A record that still asks for fencing is written as it is: only its version grows, as with each take-over.
  */
 export async function try_to_take(
@@ -18,7 +18,7 @@ export async function try_to_take(
   { lock, record, root }: Nodes,
   { identity, ttl_ms }: { identity: Identity; ttl_ms: number },
   tried: Tried,
-): Promise<(Busy & { stat: Stat }) | "again" | Held> {
+): Promise<(Busy & { stat: Stat }) | "again" | { kind: "created" | "found"; held: Held }> {
   const node = await connection.get(record);
   const version = node === "no-node" ? -1 : node.stat.version;
   const previous =
@@ -29,25 +29,33 @@ export async function try_to_take(
   const ours = JSON.stringify(record_of(identity, { state: "running", token: null, since, ttl_ms }));
   const unheard = tried.has(version + 1);
   tried.set(version + 1, previous);
-  const answer = await connection.multi([
-    { op: "create", path: lock, data: ours, ephemeral: true },
-    write_record(record, found ?? ours, version),
+  // The lock is read behind the transaction, on the same connection, so it isn't older.
+  const [answer, there] = await Promise.all([
+    connection.multi([
+      { op: "create", path: lock, data: ours, ephemeral: true },
+      write_record(record, found ?? ours, version),
+    ]),
+    connection.get(lock),
   ]);
-  const held = { token: null, version: 0, found, claimed: false, previous, told: false, since };
-  if (answer === "done") return { ...held, record_version: version + 1 };
+  const mine = there !== "no-node" && there.stat.ephemeral_owner === connection.session.id;
+  const known = { found, claimed: false, previous, told: false, since };
+  if (answer === "done") {
+    // Created, and deleted by somebody at once.
+    if (!mine) return "again";
+    const { czxid: token, version: written } = there.stat;
+    return { kind: "created", held: { ...known, token, version: written, record_version: version + 1 } };
+  }
   if (!unheard) tried.delete(version + 1);
   if (answer.failed === 0 && answer.why === "no-node") {
     throw new LockUnknown(`ZooKeeper's ${root} was deleted just now`, root, "it is tried again");
   }
   // The record has changed since it was read.
   if (answer.failed !== 0) return "again";
-  const there = await connection.get(lock);
   if (there === "no-node") return "again";
-  if (there.stat.ephemeral_owner !== connection.session.id) {
-    return { kind: "busy", holder: parse_record(there.data, lock), stat: there.stat };
-  }
+  if (!mine) return { kind: "busy", holder: parse_record(there.data, lock), stat: there.stat };
   // An earlier try was applied, and its answer was lost.
-  return { ...held, version: there.stat.version, record_version: version };
+  const { czxid: token, version: written } = there.stat;
+  return { kind: "found", held: { ...known, token, version: written, record_version: version } };
 }
 
 /** The record that an unheard take-over of ours replaced counts, not the one that it wrote. */

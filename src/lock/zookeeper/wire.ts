@@ -141,6 +141,12 @@ export const requests = {
     payload: new jute.protocol.ExistsRequest(path, watch),
     read: (body) => to_stat(read(new jute.protocol.ExistsResponse(), body).stat),
   }),
+  /** A watch for children that never come: the node's data may change as often as it will. */
+  exists_until: (path: string): Request<Stat> => ({
+    type: op.get_children2,
+    payload: new jute.protocol.GetChildren2Request(path, true),
+    read: (body) => to_stat(read(new jute.protocol.GetChildren2Response(), body).stat),
+  }),
   set: (path: string, data: string, version: number): Request<Stat> => ({
     type: op.set_data,
     payload: new jute.protocol.SetDataRequest(path, Buffer.from(data), version),
@@ -185,12 +191,19 @@ function to_jute(
   }
 }
 
-function to_stat(stat: { czxid: Buffer; mzxid: Buffer; version: number; ephemeralOwner: Buffer }): Stat {
+function to_stat(stat: {
+  czxid: Buffer;
+  mzxid: Buffer;
+  version: number;
+  ephemeralOwner: Buffer;
+  numChildren: number;
+}): Stat {
   return {
     czxid: stat.czxid.readBigInt64BE(),
     mzxid: stat.mzxid.readBigInt64BE(),
     version: stat.version,
     ephemeral_owner: stat.ephemeralOwner.readBigInt64BE(),
+    children: stat.numChildren,
   };
 }
 

@@ -1,4 +1,4 @@
-import type { Time } from "../../core/time.ts";
+import type { Time } from "../core/time.ts";
 
 /** Resolves after delay_ms, or at once when it is aborted. */
 export function pause(time: Time, delay_ms: number, abort: AbortSignal): Promise<void> {

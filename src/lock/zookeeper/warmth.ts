@@ -1,0 +1,27 @@
+import { ms_to_ns, type Time } from "../../core/time.ts";
+import type { Link } from "./link.ts";
+import { settle_ms } from "./round.ts";
+
+// A standby does most of its first round beforehand (docs/decisions/0019-warm-standby.md): the round is about the session, not
+// about the lock, so the session can be attached anew and a first write acknowledged long before there is a lock to take.
+// The lock's creation on the same connection is then the second write.
+
+/** A connection that is older is made anew by who wants to be warm. */
+export const young_ms = (lease_ms: number): number => lease_ms / 4;
+/** What is proved by an older one leaves too little of the lease. */
+const useful_ms = (lease_ms: number): number => lease_ms / 3;
+
+/** A write on this connection was acknowledged just now. */
+export function wrote({ state }: Link, time: Pick<Time, "now_ns">): void {
+  state.written_ns ??= time.now_ns();
+}
+
+/**
+ * A write that is sent on this connection from now on, once it is acknowledged, proves that the session doesn't end before a
+ * whole lease from this instant is over. null: it proves nothing yet, or nothing useful any more.
+ */
+export function warm_since({ asked_ns, state }: Link, now_ns: bigint, lease_ms: number): bigint | null {
+  // From the answer to the first write, which comes after the session's own.
+  if (state.written_ns === null || now_ns - state.written_ns < ms_to_ns(settle_ms)) return null;
+  return now_ns - asked_ns <= ms_to_ns(useful_ms(lease_ms)) ? asked_ns : null;
+}
