@@ -15,6 +15,7 @@ import { Authority } from "../support/certificates.ts";
 import { Contenders } from "../support/contenders.ts";
 import { type Etcd, etcd } from "../support/etcd.ts";
 import { guard } from "../support/hand.ts";
+import { relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
 import { ensemble, operator } from "../support/zookeeper.ts";
 
@@ -449,4 +450,24 @@ test("ZooKeeper: a timeout that the server cuts is honoured and shown; refused i
   await holder.exited();
   const sentence = /^a lease of 10 s is too short: loss grace 5 s, drain 0 ms, margin 3 s leave 1\.99 s, /;
   await refused(t, ["--lock", servers.url("/b"), "--ttl", "60s"], 78, sentence);
+});
+
+test("ZooKeeper: another ensemble answers at the lock's name: 78, and nothing is made there", async (t) => {
+  if (!requires(t, "zookeeper", "java")) return;
+  const [first, second] = await Promise.all([ensemble(), ensemble()]);
+  t.after(() => Promise.all([first.end(), second.end()]));
+  const name = await relay(t, first.servers[0]?.port ?? 0);
+  const contenders = new Contenders(t);
+  contenders.start({ lock: first.url("/a"), args: ["--ttl", "8s"] });
+  await contenders.holder();
+  const standby = contenders.start({ lock: `zk://127.0.0.1:${name.port}/a`, args: ["--ttl", "8s"] });
+  await standby.line(/waiting/);
+  await name.aim(second.servers[0]?.port ?? 0);
+  await name.cut();
+  await name.mend();
+  await standby.line(/is of another ensemble .*; check that all servers of --lock are of one ensemble/);
+  assert.equal(await standby.exited(), 78);
+  assert.equal(standby.app, undefined);
+  const found = await operator(second.target("/"), (connection) => connection.exists("/a"));
+  assert.equal(found, "no-node");
 });

@@ -14,6 +14,8 @@ export type Relay = {
   /** Breaks all connections and refuses new ones, or takes them again. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** New connections lead to another port from now on. */
+  aim(port: number): Promise<void>;
   /** Bytes in this direction are kept back, "up" to the server, and let go in order; those of a connection that its end has left meanwhile, too. */
   hold(direction: "up" | "down"): Promise<void>;
   let_go(): Promise<void>;
@@ -45,6 +47,7 @@ export async function relay(t: { after(end: () => Promise<void>): void }, to_por
     resume: () => void child.kill("SIGCONT"),
     cut: () => order("cut"),
     mend: () => order("mend"),
+    aim: (port) => order("aim", port),
     hold: (direction) => order("hold", direction),
     let_go: () => order("hold", "none"),
     delay: (ms) => order("delay", ms),
@@ -55,7 +58,7 @@ export async function relay(t: { after(end: () => Promise<void>): void }, to_por
 async function main(to_port: number): Promise<void> {
   const pairs = new Set<Socket>();
   const pumps = new Set<() => void>();
-  const state = { open: true, hold: "none", delay_ms: 0, garble: false };
+  const state = { open: true, to_port, hold: "none", delay_ms: 0, garble: false };
 
   const pump = (from: Socket, to: Socket, direction: string): void => {
     const queue: { chunk: Buffer | null; due_ms: number }[] = [];
@@ -94,13 +97,14 @@ async function main(to_port: number): Promise<void> {
 
   const server = createServer({ allowHalfOpen: true }, (client) => {
     if (!state.open) return void client.resetAndDestroy();
-    const upstream = connect({ port: to_port, host: "127.0.0.1", allowHalfOpen: true });
+    const upstream = connect({ port: state.to_port, host: "127.0.0.1", allowHalfOpen: true });
     pump(client, upstream, "up");
     pump(upstream, client, "down");
   });
   process.on("message", ({ what, value }: { what: string; value?: unknown }) => {
     if (what === "cut" || what === "mend") state.open = what === "mend";
     if (what === "cut") for (const socket of pairs) socket.resetAndDestroy();
+    if (what === "aim") state.to_port = Number(value);
     if (what === "hold") state.hold = String(value);
     if (what === "delay") state.delay_ms = Number(value);
     if (what === "garble") state.garble = value === true;

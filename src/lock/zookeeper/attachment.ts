@@ -52,11 +52,12 @@ export class Attachment {
     return this.ready ?? (await this.alone(() => this.attached()));
   }
 
-  /** The same for those whose turn it is. */
-  async attached(): Promise<Link> {
+  /** The same for those whose turn it is. anew: in another session, if this one has ended by one server's word. */
+  async attached(anew = true): Promise<Link> {
     if (this.ready) return this.ready;
     let link = await open_link(this.#api, this.#options, this.#session);
     if (link === null) {
+      if (!anew) throw this.#unknown("one server says that the session has ended");
       this.forget();
       link = await open_link(this.#api, this.#options, undefined);
     }

@@ -6,6 +6,7 @@ import type { ZooKeeperApi, ZooKeeperEvent } from "./api.ts";
 import { Attachment } from "./attachment.ts";
 import { confirm_end } from "./confirm.ts";
 import { name_of } from "./dial.ts";
+import { Ensemble } from "./ensemble.ts";
 import { Line } from "./line.ts";
 import { drop_link, open_link, type Link } from "./link.ts";
 import { look } from "./look.ts";
@@ -34,6 +35,7 @@ export class ZooKeeperLock implements Lock {
   readonly #attachment: Attachment;
   readonly #sighting: Sighting;
   readonly #line: Line;
+  readonly #ensemble: Ensemble;
   #held: Held | undefined;
   /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
   #releasing: ReleaseState | undefined;
@@ -52,6 +54,7 @@ export class ZooKeeperLock implements Lock {
     const servers = target.servers.map(name_of).join(",");
     this.#sighting = new Sighting(options.time);
     const node = contender_node(this.#nodes, options.identity);
+    this.#ensemble = new Ensemble(this.#nodes, options.identity.instance);
     this.#line = new Line(this.#nodes.contenders, node, options);
     this.#attachment = new Attachment(this.#api, options, this.#nodes.lock);
     this.url = `${target.tls ? "zks" : "zk"}://${servers}${this.#nodes.root}`;
@@ -150,7 +153,7 @@ export class ZooKeeperLock implements Lock {
           this.#held = undefined;
           return { kind: "lost", because: answer.because };
         case "session-gone":
-          if (session) await confirm_end(this.#api, this.#options, this.#nodes, session);
+          if (session) await confirm_end(this.#api, this.#options, this.#nodes, session, this.#ensemble);
           this.#attachment.forget();
           this.#held = undefined;
           return { kind: "lost", because: "ZooKeeper has ended the session" };
@@ -162,7 +165,7 @@ export class ZooKeeperLock implements Lock {
     await this.#attachment.alone(async () => {
       const held = this.#held;
       if (!held) throw this.#unknown("it is not held");
-      const link = await this.#attachment.attached();
+      const link = await this.#attachment.attached(false);
       await mark(link, this.#nodes, held, this.#record(held, "running"));
     });
   }
@@ -210,7 +213,9 @@ export class ZooKeeperLock implements Lock {
   async #register(link: Link): Promise<void> {
     const { connection, session } = link;
     if (this.#registered === session.id) return;
+    await this.#ensemble.same(link);
     await make_parents(connection, this.#nodes);
+    await this.#ensemble.note(link);
     if (this.#options.register !== false) await register(connection, this.#nodes, this.#options.identity);
     this.#registered = session.id;
   }

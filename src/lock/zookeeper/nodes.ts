@@ -2,11 +2,18 @@ import type { Identity } from "../../core/record.ts";
 import type { ZooKeeperOperation } from "./api.ts";
 
 /** Where the lock's nodes are. `root` is the URL's path, "" for the top. */
-export type Nodes = { root: string; lock: string; record: string; contenders: string };
+export type Nodes = { root: string; lock: string; record: string; contenders: string; ensemble: string };
 
 export function nodes_at(path: string): Nodes {
   const root = path.replace(/\/+$/, "");
-  return { root, lock: `${root}/lock`, record: `${root}/record`, contenders: `${root}/contenders` };
+  const at = (name: string): string => `${root}/${name}`;
+  return {
+    root,
+    lock: at("lock"),
+    record: at("record"),
+    contenders: at("contenders"),
+    ensemble: at("ensemble"),
+  };
 }
 
 /** The nodes that must be there before the lock can be, outermost first. */

@@ -119,6 +119,12 @@ export async function write(
     if (stat === "no-node") return `${lock} was deleted`;
     const foreign = not_ours(stat, session, held);
     if (foreign !== null) return `${lock} ${foreign}`;
+    if (stat.version < held.version)
+      throw new LockUnknown(
+        `${lock} is as it was before a write that had been acknowledged: an ensemble that was restored, or a copy of it`,
+        lock,
+        "don't run two copies of one ensemble",
+      );
     held.version = stat.version;
     if (answer === "done") {
       if (writes) held.record_version = version + 1;
