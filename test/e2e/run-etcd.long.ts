@@ -5,14 +5,8 @@
 //   LEASEHOLD_TEST_SEED  replays the decisions of a run (the servers' own timing stays theirs)
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { closeSync, copyFileSync, mkdtempSync, openSync, writeFileSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { test, type TestContext } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import { at_end } from "../support/at-end.ts";
 import { type Etcd, etcd } from "../support/etcd.ts";
 import {
   type Fault,
@@ -36,10 +30,10 @@ import {
 } from "../support/faults-etcd.ts";
 import { garbage_faults, late_rotation, stale_leader } from "../support/faults-etcd-ways.ts";
 import { etcd_network } from "../support/etcd-network.ts";
-import { guard } from "../support/hand.ts";
 import { meddler } from "../support/meddler.ts";
 import { type Relay, relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
+import { jump_for, wallclock } from "../support/wallclock.ts";
 
 const seed = Number(process.env.LEASEHOLD_TEST_SEED ?? randomInt(2 ** 31));
 const given = process.env.LEASEHOLD_TEST_RUNS;
@@ -202,18 +196,13 @@ test("the controller's wall clock is set an hour back and forth", { concurrency:
   const servers = await servers_of(t, 1);
   if (!servers) return;
   const clock = wallclock(t);
-  /** For at least so long. */
-  const jump_for = async (duration_ms: number, random: () => number): Promise<void> => {
-    for (const end = performance.now() + duration_ms; performance.now() < end; await sleep(random() * 500))
-      clock.set_s(random() < 0.5 ? -3600 : 3600);
-  };
   const [cut] = link_faults;
   assert.ok(cut);
   const faults: Fault<Relay>[] = [
     {
       name: "for as long as a lease",
       outcome: "untouched",
-      strike: ({ stage, random }) => jump_for(stage.ttl_ms, random),
+      strike: ({ stage, random }) => jump_for(clock, stage.ttl_ms, random),
     },
     {
       name: "while the holder is cut off",
@@ -221,7 +210,7 @@ test("the controller's wall clock is set an hour back and forth", { concurrency:
       async strike(scene) {
         const state = { over: false };
         const over = cut.strike(scene).finally(() => (state.over = true));
-        while (!state.over) await jump_for(200, scene.random);
+        while (!state.over) await jump_for(clock, 200, scene.random);
         await over;
         const off_ms = scene.holder.contender
           .lines()
@@ -232,28 +221,3 @@ test("the controller's wall clock is set an hour back and forth", { concurrency:
   ];
   await in_turn(t, servers, faults, { way: relay, more: { guard: clock.guard } });
 });
-
-/** A guard whose controllers have the wall clock that set_s() makes wrong by so many seconds. */
-function wallclock(t: TestContext): { guard: string; set_s: (off_s: number) => void } {
-  const folder = mkdtempSync(join(tmpdir(), "leasehold-clock-"));
-  const remove = at_end('rm -rf -- "$1"', folder);
-  t.after(remove);
-  const [clock, shim, dist] = [join(folder, "clock"), join(folder, "shim.so"), join(guard, "..")];
-  const source = join(import.meta.dirname, "../fixtures/wallclock.c");
-  const compile = 'cc -shared -fPIC -O1 -Wall -Werror -o "$0" "$1"';
-  const { status, stderr } = spawnSync("sh", ["-c", compile, shim, source], { encoding: "utf8" });
-  assert.equal(status, 0, stderr);
-  writeFileSync(clock, Buffer.alloc(4096));
-  for (const name of ["leasehold", "leasehold.cjs", "controller.js"])
-    copyFileSync(join(dist, name), join(folder, name));
-  const node = `#!/bin/sh\nWALLCLOCK=${clock} LD_PRELOAD=${shim} exec ${process.execPath} "$@"\n`;
-  writeFileSync(join(folder, "node"), node, { mode: 0o755 });
-  const set_s = (off_s: number): void => {
-    const bytes = Buffer.alloc(8);
-    bytes.writeBigInt64LE(BigInt(off_s));
-    const file = openSync(clock, "r+");
-    writeSync(file, bytes, 0, 8, 0);
-    closeSync(file);
-  };
-  return { guard: join(folder, "leasehold"), set_s };
-}

@@ -9,6 +9,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { requires } from "../support/requires.ts";
 import { type Contender, Contenders } from "../support/contenders.ts";
 import {
+  all_taken_over,
+  all_untouched,
   type Fault,
   harmless,
   longer_than_the_lease,
@@ -16,10 +18,12 @@ import {
   pinned,
   run,
   short_cut,
+  ttl_ms,
   uncertain,
 } from "../support/zookeeper-faults.ts";
 import { bad_links, uncertain_links } from "../support/zookeeper-links.ts";
 import { kills, operators } from "../support/zookeeper-operators.ts";
+import { jump_for, type WallClock, wallclock } from "../support/wallclock.ts";
 import { warm } from "../support/zookeeper-warm.ts";
 import { Scene } from "../support/zookeeper-scene.ts";
 import { ensemble } from "../support/zookeeper.ts";
@@ -49,6 +53,36 @@ for (const tick_ms of [500, 2000])
         const s = await scene(t);
         if (s) await campaign(t, s, fault, fault === short_cut ? short_runs : runs);
       });
+  });
+
+/** Nothing that leasehold decides looks at it. */
+const clock_faults = (clock: WallClock): Fault[] => [
+  {
+    name: "the controller's wall clock is set an hour back and forth",
+    options: { guard: clock.guard },
+    async strike(_, pairs) {
+      await jump_for(clock, ttl_ms, Math.random);
+      all_untouched(pairs);
+      return pairs;
+    },
+  },
+  {
+    name: "the same, while the holder is cut off from every server",
+    options: { guard: clock.guard },
+    async strike(scene, pairs) {
+      for (const { machines } of pairs) scene.cut_off(machines.holder);
+      await Promise.all([jump_for(clock, 1.5 * ttl_ms, Math.random), all_taken_over(pairs)]);
+      return pairs;
+    },
+  },
+];
+const clocks = "the wall clock";
+if (clocks.includes(only))
+  test(clocks, { timeout: 3_600_000 }, async (t) => {
+    if (!requires(t, "zookeeper", "java", "root", "ip", "iptables", "unshare")) return;
+    const scene = await Scene.start({ pairs });
+    t.after(() => scene.end());
+    for (const fault of clock_faults(wallclock(t))) await campaign(t, scene, fault, runs);
   });
 
 const fifty = "fifty contenders at once: one after the other has its turn, in whatever way the holder ends";

@@ -6,7 +6,7 @@ import { LockUnknown } from "../../src/errors.ts";
 import { ZooKeeperSession } from "../../src/lock/zookeeper/session.ts";
 import { until } from "./contenders.ts";
 import { each, type Fault, ttl_ms } from "./zookeeper-faults.ts";
-import { type Pair, type Scene, taken_over } from "./zookeeper-scene.ts";
+import { type Pair, type Scene, taken_over, untouched } from "./zookeeper-scene.ts";
 import { operator } from "./zookeeper.ts";
 
 const killed = (role: string, pid: (pair: Pair) => number | undefined): Fault => ({
@@ -46,6 +46,19 @@ export const operators: readonly Fault[] = [
       );
       await taken_over(pair);
       assert.equal(await pair.holder.exited(), 80);
+    }),
+  },
+  {
+    name: "an operator overwrites the lock's node",
+    strike: each(async (scene, pair) => {
+      await operator(scene.zookeeper.target("/"), async (connection) => {
+        await connection.set(`${pair.path}/lock`, "somebody's");
+        await until(async () => {
+          const node = await connection.get(`${pair.path}/lock`);
+          return node !== "no-node" && node.data !== "somebody's";
+        }, "the holder's next proof");
+      });
+      untouched(pair);
     }),
   },
   {

@@ -29,6 +29,8 @@ export type PairOptions = {
   /** More options of both. */
   args?: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** Of both, another one than that of dist/. */
+  guard?: string;
   /** Of the app; default: it ends by SIGKILL only, and has a daemon, so it lives for as long as it is let. */
   stamper?: readonly ("ignore" | "daemon")[];
 };
@@ -70,11 +72,16 @@ export class Scene {
   }
 
   async #pair(t: TestContext, options: PairOptions, n: number): Promise<Pair> {
-    const { ttl_ms = 10_000, servers, ports, args = [], env = {}, stamper = stubborn } = options;
+    const { ttl_ms = 10_000, servers, ports, args = [], env = {}, stamper = stubborn, guard } = options;
     const path = `/run-${randomUUID()}/app`;
     const lives = new Contenders(t);
     const machines = { holder: `a${n}`, standby: `b${n}` };
-    const both = { args: ["--ttl", `${ttl_ms}ms`, ...args], env, stamper };
+    const both = {
+      args: ["--ttl", `${ttl_ms}ms`, ...args],
+      env,
+      stamper,
+      ...(guard !== undefined && { guard }),
+    };
     const holder = lives.start({
       ...both,
       lock: ports
