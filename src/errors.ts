@@ -61,17 +61,6 @@ export class ConfigError extends Failure {
   readonly exitCode = exitCodes.config;
 }
 
-/** The volume is not what is required, or can't be labelled. because: one sentence that ends with the remedy. */
-export class VolumeRefused extends Failure {
-  readonly code = "volume-refused";
-  readonly exitCode = exitCodes.volumeFailed;
-
-  constructor(because: string, path: string) {
-    const at = because.lastIndexOf("; ");
-    super(because.slice(0, at), path, because.slice(at + 2));
-  }
-}
-
 /** The lock service refuses for a reason that trying again can't mend: wrong password, no permission, foreign data. */
 export class LockRefused extends Failure {
   readonly code: string = "lock-refused";
@@ -95,9 +84,9 @@ export class VolumeFailed extends Failure {
   readonly exitCode = exitCodes.volumeFailed;
 
   /** because: what is wrong; what to do. */
-  constructor(because: string, verdict: string) {
+  constructor(because: string, received: string) {
     const at = because.lastIndexOf("; ");
-    super(because.slice(0, at), verdict, because.slice(at + 2));
+    super(because.slice(0, at), received, because.slice(at + 2));
   }
 }
 

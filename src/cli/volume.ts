@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { quoted } from "../config/quoted.ts";
 import { parse_value } from "../config/values.ts";
 import { parse_volume, plain_volume, read_volumes, type VolumeRequirement } from "../config/volume.ts";
-import { UsageError, VolumeRefused } from "../errors.ts";
+import { UsageError, VolumeFailed } from "../errors.ts";
 import { boot_clock } from "../guard/boot-clock.ts";
 import { fresh_uuid } from "../guard/kernel.ts";
 import { check_volume, twins_among } from "../storage/check.ts";
@@ -67,7 +67,7 @@ export function add_volume(program: Command, terminal: Terminal): void {
     .addHelpText("after", "\nExample:\n  leasehold volume show /data")
     .action(async (path: string, { format }: { format?: string }) => {
       const { report, scene } = await look(path);
-      if (report.identity === null) throw new VolumeRefused(report.because, path);
+      if (report.identity === null) throw new VolumeFailed(report.because, path);
       write(format === "json" ? show_json(report, scene) : show_text(report, scene));
     });
 
@@ -119,7 +119,7 @@ async function look(path: string): Promise<{ report: VolumeReport; scene: Scene 
     at: "start",
   });
   if (sight.facts?.kind !== "dir" || sight.identity === undefined)
-    throw new VolumeRefused(report.because, path);
+    throw new VolumeFailed(report.because, path);
   const pass = await new ProbeStore({ path: requirement.path, time, limit_ms }).pass([]);
   if ("exists" in pass) throw new Error("a look creates nothing");
   return { report, scene: read_scene(pass.view) };
@@ -137,7 +137,7 @@ async function label(path: string, options: Labelling, adopt: boolean): Promise<
   const plain = mount === null || mount.point === "/";
   const damaged = identity === null && report.verdict === "wrong";
   const refuse = (what: string, remedy: string): never => {
-    throw new VolumeRefused(`the volume ${quoted(path)} ${what}; ${remedy}`, path);
+    throw new VolumeFailed(`the volume ${quoted(path)} ${what}; ${remedy}`, path);
   };
   if (restored === true && identity === null)
     refuse("has no identity that could be replaced", "leave --restored out");
@@ -153,7 +153,7 @@ async function label(path: string, options: Labelling, adopt: boolean): Promise<
     );
   if (!plain && directory === true)
     refuse(`is no plain directory: ${mount.type} is mounted there`, "leave --directory out");
-  if (damaged && replace !== true) throw new VolumeRefused(report.because, path);
+  if (damaged && replace !== true) throw new VolumeFailed(report.because, path);
   if (!report.empty && !adopt && restored !== true && replace !== true)
     refuse("holds data already", "leasehold volume adopt labels it as it is");
   if (report.names?.includes("PG_VERSION") === true)
@@ -174,7 +174,7 @@ async function label(path: string, options: Labelling, adopt: boolean): Promise<
     replace: identity !== null || damaged,
     first: restored === true ? highest_claim(scene) + jump : 0n,
   });
-  if (labelled.how === "failed") throw new VolumeRefused(labelled.because, path);
+  if (labelled.how === "failed") throw new VolumeFailed(labelled.because, path);
   if (labelled.how === "found")
     refuse(`was labelled by somebody else just now, ${labelled.identity.id}`, "nothing is left to do");
   return labelled.identity;
@@ -196,8 +196,8 @@ async function check_all(
     reports.push(report);
     write(check_lines(requirement, report));
     const twins = twins_among(reports);
-    if (twins !== null) throw new VolumeRefused(twins, requirement.path);
-    if (report.verdict !== "ok") throw new VolumeRefused(report.because, requirement.path);
+    if (twins !== null) throw new VolumeFailed(twins, requirement.path);
+    if (report.verdict !== "ok") throw new VolumeFailed(report.because, requirement.path);
   }
   return reports;
 }
@@ -210,7 +210,7 @@ async function pair(
   write: Terminal["write"],
 ): Promise<void> {
   const refuse = (what: string, remedy: string): never => {
-    throw new VolumeRefused(`${quoted(other)} ${what}; ${remedy}`, other);
+    throw new VolumeFailed(`${quoted(other)} ${what}; ${remedy}`, other);
   };
   const for_ms = parse_value("ttl", duration, "--for");
   const time = real_time(await boot_clock());
@@ -220,7 +220,7 @@ async function pair(
     instance: fresh_uuid(),
     time,
   });
-  if (second.verdict !== "ok") throw new VolumeRefused(second.because, other);
+  if (second.verdict !== "ok") throw new VolumeFailed(second.because, other);
   if (second.mount?.id === first?.mount?.id)
     refuse(`is the same mount as ${quoted(path)}`, "mount the volume a second time, best on another machine");
   const ages = await measure_ages(path, one(other).path, { for_ms, name: fresh_uuid(), time });

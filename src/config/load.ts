@@ -160,6 +160,13 @@ function settle_storage(
   };
   if (volume_lease && volumes.length === 0)
     refuse("--volume-lease is on, but there is no volume", "give --volume, or leave --volume-lease out");
+  if (attach && values.lock?.scheme === "file")
+    refuse(
+      "a file: lock lies on its volume, and that comes only with the lock",
+      "take another lock, or mount it before",
+    );
+  if (attach && volume_lease)
+    refuse("--volume-lease is on, and the volume comes only with the lock", "leave --volume-lease out");
   if (!volume_lease && values.lock?.scheme === "file")
     refuse(
       "--volume-lease is off, and a file: lock is one",
@@ -168,11 +175,13 @@ function settle_storage(
   if (on_outage === "hold" && values.lock?.scheme === "file")
     refuse("--on-outage hold has no meaning for a file: lock, which no server can take away", "leave it out");
   if (on_outage === "hold" && !volume_lease) {
-    const why = volumes.length === 0 ? "there is no volume" : "the volume lease is off";
-    refuse(
-      `--on-outage hold goes by the volume lease, and ${why}`,
-      volumes.length === 0 ? "give --volume" : "give --volume-lease on",
-    );
+    const [why, remedy] =
+      volumes.length === 0
+        ? ["there is no volume", "give --volume"]
+        : attach
+          ? ["an attached volume has none", "leave it out"]
+          : ["the volume lease is off", "give --volume-lease on"];
+    refuse(`--on-outage hold goes by the volume lease, and ${why}`, remedy);
   }
   return { volumes, volume_lease, on_outage, attach };
 }

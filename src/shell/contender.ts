@@ -12,6 +12,7 @@ import type { Lock } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
 import { open_log } from "../ops/log.ts";
 import { write_termination } from "../ops/termination.ts";
+import { Attachment } from "../storage/attach.ts";
 import { until_alone } from "./alone.ts";
 import { core_event } from "./guard-events.ts";
 import { type Commands, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
@@ -26,6 +27,10 @@ import { witness_of } from "./witness.ts";
 
 /** How long the release program may take, for a dead controller. */
 const release_most_ms = 15_000;
+
+/** How the steps of an attach run: with the app's environment. */
+const in_apps_place = { page: true, app_env: true };
+const nothing_to_do: HookResult = { failure: null, alive: false };
 
 /** leasehold's own configuration in the environment, which the app and the hooks don't get. */
 const own_variables = [...option_names, ...later_options].map(environment_name);
@@ -118,6 +123,12 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
     volume_work,
   };
+  const attachment =
+    config.attach &&
+    new Attachment({
+      ...{ plan: config.attach, time, unset: own_variables, set },
+      on_line: (name, line) => log.info(`${name}: ${line}`),
+    });
   const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes });
   begun.reporter = reporter;
   const supervisor = new Supervisor({
@@ -149,14 +160,18 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
         const page = page_of("self");
         if (page) await until_alone(page, [process.pid, process.ppid]);
       },
-      release: (record) => [
-        Buffer.from(`${record}\n`),
-        {
-          drain_ms: timing.drain_ms,
-          release_ms: release_most_ms,
-          paths: config.volumes.map(({ path }) => path),
-        },
-      ],
+      // What a dead controller has attached stays mounted here: whoever comes next waits for the lease's end, and fences.
+      release: (record) =>
+        attachment
+          ? null
+          : [
+              Buffer.from(`${record}\n`),
+              {
+                drain_ms: timing.drain_ms,
+                release_ms: release_most_ms,
+                paths: config.volumes.map(({ path }) => path),
+              },
+            ],
       on_exit: (code, because) => void exit(code, because),
       on_defect: die,
     }),
@@ -195,8 +210,10 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   async function volume_work(hook: VolumeHook, { tenure, previous }: HookEffect): Promise<HookResult> {
     switch (hook) {
       case "attach":
+        return attachment?.attach({ tenure, ...in_apps_place }) ?? nothing_to_do;
       case "detach":
-        return { failure: "this version attaches nothing", alive: false };
+        // Not under the tenure, which may be over: staying mounted here would be worse.
+        return attachment?.detach(in_apps_place) ?? nothing_to_do;
       case "verify":
         return as_hook(async () => {
           await volumes.check(previous, tenure);

@@ -9,7 +9,7 @@ import { ms } from "../core/timing.ts";
 import { LockUnknown, VolumeFailed } from "../errors.ts";
 import { run_probe } from "../guard/probe.ts";
 import type { VolumeStatus } from "../ops/status.ts";
-import { check_volume } from "../storage/check.ts";
+import { check_volume, twins_among } from "../storage/check.ts";
 import type { VolumeReport } from "../storage/report.ts";
 import { label_volume } from "../storage/label.ts";
 import type { JobKind } from "../storage/probing.ts";
@@ -80,7 +80,8 @@ export class Volumes {
       if (report.verdict === "ok") continue;
       throw new VolumeFailed(report.because, report.verdict);
     }
-    this.#refuse_twins();
+    const twins = twins_among(this.#reports);
+    if (twins !== null) throw new VolumeFailed(twins, "wrong");
   }
 
   /** From now on until the tenure is over. */
@@ -166,19 +167,6 @@ export class Volumes {
     if (labelled.how === "labelled")
       on_note(`the volume ${path} was empty and had no identity: it has got the id ${labelled.identity.id}`);
     return this.#look(requirement, record, tenure);
-  }
-
-  #refuse_twins(): void {
-    for (const [index, { id }] of this.#reports.entries()) {
-      const other = this.#reports.findIndex((report) => report.id === id);
-      if (id === null || other === index) continue;
-      const [one, two] = [this.#options.requirements[other]?.path, this.#options.requirements[index]?.path];
-      throw new VolumeFailed(
-        `the volumes ${one} and ${two} have the same id ${id}: one is a copy of the other, or both are the same; ` +
-          "require each volume once, and give a copy an id of its own: leasehold volume init --replace",
-        "wrong",
-      );
-    }
   }
 }
 

@@ -82,11 +82,19 @@ const bad: readonly (readonly [flags: Flags, sentence: RegExp])[] = [
     { volume: ["/a"], "volume-lease": "off", "on-outage": "hold" },
     /and the volume lease is off; give --volume-lease on$/,
   ],
-  [{ ...device, "on-outage": "hold" }, /the volume lease is off/],
+  [{ ...device, "on-outage": "hold" }, /an attached volume has none; leave it out$/],
   [{ lock: "file:///a", "on-outage": "hold" }, /has no meaning for a file: lock/],
   [{ lock: "file:///a", "volume-lease": "off" }, /a file: lock is one; leave --volume-lease out/],
   [{ lock: "file:///a/b", volume: ["/a"] }, /"\/a\/b" lies below "\/a"/],
   [{ "volume-lease": "on" }, /^78 --volume-lease is on, but there is no volume; give --volume, or/],
+  [
+    { ...device, "volume-lease": "on" },
+    /--volume-lease is on, and the volume comes only with the lock; leave --volume-lease out$/,
+  ],
+  [
+    { ...device, lock: "file:///data" },
+    /a file: lock lies on its volume, and that comes only with the lock; /,
+  ],
   [{ "volume-lease": "of" }, /none of on, off; did you mean on\?$/],
   [{ ...device, volume: [] }, /^78 --volume is empty/],
   [
@@ -118,8 +126,6 @@ test("what show prints is read as the same again", async (t) => {
     {
       node: "db-1",
       volume: ["/data,type=nfs+nfs4,source=a\\,b:/{node},min-free=1GB", "/b;c"],
-      "volume-lease": "on",
-      "on-outage": "hold",
       device: "/dev/\\{x\\}{slot}",
       fstype: "ext4",
       attach: "a",
