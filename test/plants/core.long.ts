@@ -27,7 +27,7 @@ function plant_in(copy: string, { file, from, to }: { file: string; from: string
 for (const plant of [...core_plants, ...lease_plants]) {
   test(plant.what, { timeout: 900_000 }, (t) => {
     const copy = planted(t, join("src", plant.file), plant);
-    if (plant.also) plant_in(copy, plant.also);
+    for (const edit of plant.also ?? []) plant_in(copy, edit);
     const argv = [join(copy, "test/sim/run.ts"), "--lock", plant.lock, "--seeds", `${seeds}`];
     const { status, stdout } = spawnSync(process.execPath, argv, { encoding: "utf8", maxBuffer: 2 ** 26 });
     assert.equal(status, 1, `not found in ${seeds} seeds: ${stdout.slice(-500)}`);

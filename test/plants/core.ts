@@ -9,7 +9,7 @@ export type CorePlant = {
   from: string;
   to: string;
   /** Where it takes more than one: a rule that is kept in two places. */
-  also?: { file: string; from: string; to: string };
+  also?: { file: string; from: string; to: string }[];
   lock: "memory" | "etcd" | "zookeeper" | "file" | "witnessed";
 };
 
@@ -210,11 +210,13 @@ export const core_plants: CorePlant[] = [
     file: "lock/zookeeper/take.ts",
     from: "there.stat.ephemeral_owner === connection.session.id;",
     to: "there.stat.ephemeral_owner !== 0n;",
-    also: {
-      file: "lock/zookeeper/round.ts",
-      from: '  if (stat.ephemeral_owner !== session.id) return "is another\'s";',
-      to: '  if (stat.ephemeral_owner === 0n && session.id !== 0n) return "is another\'s";',
-    },
+    also: [
+      {
+        file: "lock/zookeeper/round.ts",
+        from: '  if (stat.ephemeral_owner !== session.id) return "is another\'s";',
+        to: '  if (stat.ephemeral_owner === 0n && session.id !== 0n) return "is another\'s";',
+      },
+    ],
     lock: "zookeeper",
   },
   {

@@ -5,6 +5,13 @@ import type { CorePlant } from "./core.ts";
 /** Where R5.4 judges. */
 const judged = "    return verdict_of_look(life, scene, this.#observer.sightings);";
 
+/** The end of the volume's lease ends nothing. */
+const no_end = {
+  file: "lock/witnessed/lock.ts",
+  from: "      on_ended: (because) => this.#tell_lost(because),",
+  to: "      on_ended: () => {},",
+};
+
 export const lease_plants: CorePlant[] = [
   {
     what: "trap 1: where nobody ever ran there is nobody to wait for",
@@ -23,8 +30,9 @@ export const lease_plants: CorePlant[] = [
   {
     what: "trap 3: the deadline is the lock's alone",
     file: "lock/witnessed/lock.ts",
-    from: "    return end_of(lock) < end_of(volume) ? lock : volume;",
-    to: "    return end_of(lock) < end_of(volume) ? lock : lock;",
+    from: "    const [beat, renewal] = await",
+    to: "    void this.#lease.prove().catch(() => {});\n    if (!this.#holds_on) return this.#inner.prove();\n    const [beat, renewal] = await",
+    also: [no_end],
     lock: "witnessed",
   },
   {
@@ -32,6 +40,19 @@ export const lease_plants: CorePlant[] = [
     file: "lock/witnessed/lock.ts",
     from: "    return end_of(lock) < end_of(volume) ? lock : volume;",
     to: "    return end_of(lock) > end_of(volume) ? lock : volume;",
+    also: [
+      no_end,
+      {
+        file: "lock/witnessed/lock.ts",
+        from: '    for (const answer of [renewal, beat]) if (answer.status === "rejected") throw answer.reason;\n',
+        to: '    if (beat.status === "rejected" && renewal.status === "rejected") throw renewal.reason;\n',
+      },
+      {
+        file: "lock/witnessed/lock.ts",
+        from: "    for (const answer of [renewal, beat])\n      if",
+        to: "    for (const answer of [renewal])\n      if",
+      },
+    ],
     lock: "witnessed",
   },
   {
@@ -39,18 +60,20 @@ export const lease_plants: CorePlant[] = [
     file: "storage/lease/lease.ts",
     from: "    if (!seen.silent) return refused(",
     to: "    if (!seen.silent && lock.token === null) return refused(",
-    also: {
-      file: "storage/lease/lease.ts",
-      from: judged,
-      to: `    if (in_ns <= 0n) return { kind: "start" };\n${judged}`,
-    },
+    also: [
+      {
+        file: "storage/lease/lease.ts",
+        from: judged,
+        to: `    if (in_ns <= 0n) return { kind: "start" };\n${judged}`,
+      },
+    ],
     lock: "witnessed",
   },
   {
     what: "trap 5: the look comes right after the claim, though views are old",
     file: "storage/lease/rules.ts",
-    from: "    2 * view_age_ms * (1 + clock_rate_bound)",
-    to: "    0 * view_age_ms * (1 + clock_rate_bound)",
+    from: "at_least_ns(2 * view_age_ms * (1 + clock_rate_bound))",
+    to: "at_least_ns(0 * view_age_ms * (1 + clock_rate_bound))",
     lock: "file",
   },
   {
@@ -72,11 +95,13 @@ export const lease_plants: CorePlant[] = [
     file: "storage/lease/rules.ts",
     from: "instance === null || sightings.is_silent(instance);",
     to: 'instance === null || sightings.is_silent(instance) || sightings.state_of(instance) === "missing";',
-    also: {
-      file: "storage/lease/rules.ts",
-      from: "  if (claims.get(own.claim)?.value?.instance !== own.instance)\n",
-      to: "  if (claims.get(own.claim)?.value?.instance === own.volume_id)\n",
-    },
+    also: [
+      {
+        file: "storage/lease/rules.ts",
+        from: "  if (claims.get(own.claim)?.value?.instance !== own.instance)\n",
+        to: "  if (claims.get(own.claim)?.value?.instance === own.volume_id)\n",
+      },
+    ],
     lock: "file",
   },
   {
@@ -140,11 +165,13 @@ export const lease_plants: CorePlant[] = [
     file: "lock/witnessed/lock.ts",
     from: "    if (this.#holds_on || lock === null) return volume;",
     to: "    if (lock === null) return volume;",
-    also: {
-      file: "lock/witnessed/lock.ts",
-      from: "    if (this.#holds_on) {\n      const answer",
-      to: "    if (this.#holds_on && this.#inner.proof === null) {\n      const answer",
-    },
+    also: [
+      {
+        file: "lock/witnessed/lock.ts",
+        from: "    if (this.#holds_on) {\n      const answer",
+        to: "    if (this.#holds_on && this.#inner.proof === null) {\n      const answer",
+      },
+    ],
     lock: "witnessed",
   },
   {
@@ -166,11 +193,13 @@ export const lease_plants: CorePlant[] = [
     file: "storage/lease/lease.ts",
     from: "    if (t0_ns >= life.chain_ns) this.#end(life, unheard);",
     to: "",
-    also: {
-      file: "storage/lease/lease.ts",
-      from: "    if (this.#observer.now_ns(scene) >= life.chain_ns) this.#end(life, unheard);",
-      to: "",
-    },
+    also: [
+      {
+        file: "storage/lease/lease.ts",
+        from: "    if (this.#observer.now_ns(scene) >= life.chain_ns) this.#end(life, unheard);",
+        to: "",
+      },
+    ],
     lock: "file",
   },
   {

@@ -38,6 +38,8 @@ export type Setting = {
   fenced: boolean;
   /** Nothing but the lock service is in trouble. */
   outage: boolean;
+  /** The holder stands still, or sees no volume, for just less than a lease, again and again; and views are old. */
+  close: boolean;
 };
 
 export type Plans = {

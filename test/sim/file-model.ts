@@ -15,15 +15,15 @@ const between_removals = 3;
 /** The volume that the seed chooses, and what locks need of it. */
 export function sim_volume(
   world: World,
-  { timing: { ttl_ms, attempt_ms }, gentle, fenced }: Setting,
+  { timing: { ttl_ms, attempt_ms }, gentle, fenced, close }: Setting,
   is_cut: (machine: Machine) => boolean,
 ) {
   const { random } = world;
-  const view_age_ms = random.pick([0, 0, 500, ttl_ms / 6, ttl_ms / 4]);
+  const view_age_ms = random.pick(close ? [ttl_ms / 6, ttl_ms / 4] : [0, 0, 500, ttl_ms / 6]);
   const local = view_age_ms === 0 && random.chance(0.7);
   // Where something may outlive its lease, the record of whom to fence has to stay.
   const forgets = !gentle && !fenced;
-  const paranoid = forgets && random.chance(0.3);
+  const paranoid = forgets && !close && random.chance(0.3);
   const volume = new ModelVolume(world, { view_age_ms, tv_ms: ttl_ms, limit_ms: attempt_ms, is_cut });
   const witness: VolumeWitness = { path: "/sim", id: volume_id, view_age_ms, local, paranoid };
   const machines = new Set<Machine>();

@@ -25,10 +25,12 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   const gentle = random.chance(0.25);
   // Nothing but the lock service is in trouble, for as long as it likes: by the volume lease nobody may be killed of it.
   const outage = model === "witnessed" && !gentle && random.chance(0.25);
+  const with_volume = model === "file" || model === "witnessed";
+  const close = with_volume && !gentle && !outage && random.chance(0.2);
   // What docs/safety.md says that it takes a fence hook for happens only where there is one.
   const fenced = random.chance(0.5);
-  const rules = make_rules(world, gentle || outage, fenced);
-  const backend = backends[model](world, { timing: rules.timing, gentle, fenced, outage });
+  const rules = make_rules(world, gentle || outage, fenced, close);
+  const backend = backends[model](world, { timing: rules.timing, gentle, fenced, outage, close });
   const cluster = new Cluster(
     world,
     2 + random.integer(2),
@@ -41,6 +43,7 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   cluster.machines.forEach((machine) => world.after(random.between(0, 2000), () => machine.boot()));
   if (gentle) plan_gentle(cluster, backend);
   else if (outage) plan_outage(cluster, backend);
+  else if (close) plan_close(cluster, backend);
   else plan_faults(cluster, backend, fenced);
   try {
     await world.run(faulty_ms, () => cluster.check());
@@ -72,9 +75,9 @@ const backends = {
   witnessed: witnessed_backend,
 };
 
-function make_rules({ random }: World, gentle: boolean, fenced: boolean): Rules {
+function make_rules({ random }: World, gentle: boolean, fenced: boolean, close: boolean): Rules {
   const ttl_ms = random.pick([10_000, 15_000, 30_000]);
-  const loss_grace_ms = random.pick([0, ttl_ms / 10, Math.min(ttl_ms / 5, 5000)]);
+  const loss_grace_ms = close ? 0 : random.pick([0, ttl_ms / 10, Math.min(ttl_ms / 5, 5000)]);
   const drains = random.chance(0.3);
   return {
     timing: {
@@ -138,10 +141,7 @@ function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): 
   if (allowed.length === 0) return;
   for (let at_ms = random.between(5000, 20_000); at_ms < faulty_ms; at_ms += random.between(500, 25_000)) {
     const name = random.pick(allowed);
-    const often_ms = random.pick([50, 500, 3000, 12_000, 40_000]) * random.between(0.5, 1.5);
-    // What ends just before a lease does is the most that its holder survives.
-    const narrow = backend.faults["volume-hangs"] !== undefined && random.chance(0.25);
-    const for_ms = narrow ? cluster.rules.timing.ttl_ms * random.between(0.75, 1.05) : often_ms;
+    const for_ms = random.pick([50, 500, 3000, 12_000, 40_000]) * random.between(0.5, 1.5);
     const most_ms = Math.min(for_ms, faulty_ms - at_ms);
     world.after(at_ms, () => {
       const fault = faults[name];
@@ -158,6 +158,22 @@ function plan_faults(cluster: Cluster, backend: ModelBackend, fenced: boolean): 
       } else {
         cluster.delete_key(backend);
       }
+    });
+  }
+}
+
+/** What a lease just survives is what its observers have to wait for. */
+function plan_close(cluster: Cluster, backend: ModelBackend): void {
+  const { world, rules } = cluster;
+  const { random } = world;
+  const { ttl_ms } = rules.timing;
+  for (let at_ms = 15_000; at_ms < faulty_ms; at_ms += random.between(0.3, 2) * ttl_ms) {
+    const for_ms = Math.min(ttl_ms * random.between(0.7, 1.05), faulty_ms - at_ms);
+    const name = random.pick(["controller-pause", "volume-cut-off"] as const);
+    world.after(at_ms, () => {
+      cluster.note(null, `${name} for ${Math.round(for_ms)} ms`);
+      if (name === "volume-cut-off") backend.faults[name]?.(for_ms);
+      else faults[name]?.(cluster, for_ms, backend);
     });
   }
 }

@@ -105,7 +105,7 @@ export class ModelVolume {
     const { clock } = machine;
     const start_ns = clock.now_ns();
     const names = [...this.#files.keys()].filter((name) => this.#as_seen(machine, name) !== null);
-    clock.after(this.#delay_ms(), () => {
+    const read = (): void => {
       if (job.over || this.#is_blocked(machine)) return;
       const files = names.map((name): File => {
         const content = this.#as_seen(machine, name);
@@ -113,7 +113,10 @@ export class ModelVolume {
         return { name, error: undefined, content: this.#torn(content) };
       });
       done({ start_ns, end_ns: clock.now_ns(), files });
-    });
+    };
+    // Mostly quick enough for nothing to happen in between.
+    if (this.#world.random.chance(0.6)) read();
+    else clock.after(this.#delay_ms(), read);
   }
   #torn(content: Buffer): Buffer {
     const { random } = this.#world;

@@ -24,6 +24,9 @@ import type {
 import { Inner } from "./inner.ts";
 import type { ReleaseRecord } from "./release.ts";
 
+/** Why a wait is taken back that nobody needs any more. */
+const waited = new Error("waited enough");
+
 type Asked = { free: boolean; failed: { error: unknown } | null; answered: AbortController };
 
 /**
@@ -168,7 +171,7 @@ export class WitnessedLock implements Lock {
       }
     } finally {
       abort.removeEventListener("abort", end);
-      enough.abort(new Error("waited enough"));
+      enough.abort(waited);
     }
   }
 
@@ -178,11 +181,11 @@ export class WitnessedLock implements Lock {
     this.#inner.lock.wait(signal).then(
       () => {
         asked.free = true;
-        asked.answered.abort();
+        asked.answered.abort(waited);
       },
       (error: unknown) => {
         asked.failed = { error };
-        asked.answered.abort();
+        asked.answered.abort(waited);
       },
     );
     return asked;

@@ -54,7 +54,7 @@ const no_lock: OuterLock = { token: null, is_live: () => true };
 const beats_in_lease = 6;
 /** How often a standby looks: seldom where it hears of changes. */
 const poll_most_ms = 500;
-const polls_in_lease = 40;
+const polls_in_lease = 20;
 const look_most_ms = 3000;
 
 const unheard = "no beat of its own has counted for a whole lease";
@@ -63,6 +63,8 @@ export class VolumeLease {
   readonly #options: VolumeLeaseOptions;
   readonly #observer: Observer;
   #life: Life | null = null;
+  /** It is asked for after each beat, and is the same as long as the record is. */
+  #block: { life: Life; state: string; name: string; content: Buffer } | null = null;
   #back_off_until_ns = 0n;
   #cancel_end: () => void = () => {};
   #turn: Promise<unknown> = Promise.resolve();
@@ -128,7 +130,7 @@ export class VolumeLease {
     const { time, uuid, mode, identity, ttl_ms } = this.#options;
     const instance = uuid();
     const claim = this.#observer.highest + 1n;
-    const tv_ms = before.identity?.tv_ms ?? ttl_ms;
+    const tv_ms = before.identity?.value?.tv_ms ?? ttl_ms;
     const volume_id = this.#observer.volume_id ?? "";
     const self = self_of({ ...identity, volume_id: identity.volume_id ?? volume_id }, claim, tv_ms);
     const life: Life = {
@@ -252,8 +254,12 @@ export class VolumeLease {
   release_block(): { name: string; content: Buffer } | null {
     const life = this.#life;
     if (!life) return null;
-    const beat = released(life, is_marked(life) ? "clean" : "as-found");
-    return { name: name_of.beat(life.instance), content: encode_beat(beat) };
+    const state = is_marked(life) ? "clean" : "as-found";
+    if (this.#block?.life !== life || this.#block.state !== state) {
+      const content = encode_beat(released(life, state));
+      this.#block = { life, state, name: name_of.beat(life.instance), content };
+    }
+    return this.#block;
   }
 
   /** How long until the next look of a standby is of use. heard: of changes it hears by itself. */

@@ -45,6 +45,7 @@ export class Observer {
   readonly #owed = new Map<string, Beat>();
   #volume_id: string | null;
   #highest = 0n;
+  #last: Scene | null = null;
   /** When the registration was written last; null: it isn't there. */
   #registered_ns: bigint | null = null;
   /** How often in a row a file could not be used. */
@@ -111,8 +112,9 @@ export class Observer {
   /** What a pass has shown. Throws when it is another volume: its files say nothing about this one's. */
   see({ view }: Extract<Pass, { view: unknown }>): Scene {
     const { path } = this.#options;
-    const scene = read_scene(view);
-    const id = scene.identity?.id;
+    const scene = read_scene(view, this.#last);
+    this.#last = scene;
+    const id = scene.identity?.value?.id;
     if (this.#volume_id === null) {
       if (id === undefined)
         throw new LockRefused(
@@ -184,12 +186,12 @@ export class Observer {
 
   /** A torn read mends itself; what stays so is somebody's to look at. */
   #note_unusable({ beats, claims }: Scene): void {
-    const all = [
-      ...[...beats].map(([instance, { wrong }]) => [name_of.beat(instance), wrong] as const),
-      ...[...claims].map(([n, { wrong }]) => [name_of.claim(n), wrong] as const),
-    ];
-    for (const [name, wrong] of all) {
-      const times = wrong === null ? 0 : (this.#unusable.get(name) ?? 0) + 1;
+    const names = new Map<string, string>();
+    for (const [instance, { wrong }] of beats) if (wrong !== null) names.set(name_of.beat(instance), wrong);
+    for (const [n, { wrong }] of claims) if (wrong !== null) names.set(name_of.claim(n), wrong);
+    for (const name of this.#unusable.keys()) if (!names.has(name)) this.#unusable.delete(name);
+    for (const [name, wrong] of names) {
+      const times = (this.#unusable.get(name) ?? 0) + 1;
       this.#unusable.set(name, times);
       if (times === unusable_noted)
         this.#options.on_note?.(

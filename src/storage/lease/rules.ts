@@ -1,7 +1,7 @@
 // The rules of docs/volume-lease.md that judge a scene. Pure.
 
 import { clock_rate_bound } from "../../core/lease.ts";
-import { claims_of, is_withdrawn, type Scene } from "./scene.ts";
+import { is_withdrawn, type Scene } from "./scene.ts";
 import { at_least_ns, silence_ns, type Sightings } from "./sightings.ts";
 
 /** The instance that judges. */
@@ -13,7 +13,7 @@ export type Flaw = { because: string; final: boolean };
 /** R3: what keeps a beat from counting, as the look after it shows; null: nothing. seq: the beat's. */
 export function flaw_of_beat(own: Own, seq: number, scene: Scene): Flaw | null {
   const { identity, claims, beats } = scene;
-  if (identity?.id !== own.volume_id)
+  if (identity?.value?.id !== own.volume_id)
     return { because: `the volume ${own.volume_id} isn't there any more`, final: false };
   if (claims.get(own.claim)?.value?.instance !== own.instance)
     return { because: `its claim ${own.claim} isn't there any more`, final: false };
@@ -62,7 +62,7 @@ export type Verdict =
 
 /** R5.4: what the look shows. The scene began late enough, and the sightings have seen it. */
 export function verdict_of_look(own: Own, scene: Scene, sightings: Sightings): Verdict {
-  if (scene.identity?.id !== own.volume_id)
+  if (scene.identity?.value?.id !== own.volume_id)
     return { kind: "withdraw", because: `the volume ${own.volume_id} isn't there any more` };
   const higher = higher_claim(own, scene);
   if (higher) return { kind: "withdraw", because: higher.because };
@@ -72,7 +72,7 @@ export function verdict_of_look(own: Own, scene: Scene, sightings: Sightings): V
   for (const instance of others(own, scene, sightings)) {
     if (sightings.is_silent(instance)) continue;
     const state = sightings.state_of(instance);
-    const n = scene.beats.get(instance)?.value?.claim ?? claims_of(scene, instance)[0]?.claim ?? 0n;
+    const n = scene.beats.get(instance)?.value?.claim ?? scene.named.get(instance)?.claim ?? 0n;
     const in_ns = sightings.silent_in_ns(instance);
     // The incumbent stays. Who can't be read may be one.
     if (state === "running" || in_ns === null || n > own.claim)
@@ -110,10 +110,7 @@ export function sweepable(
   );
   const beats = [...scene.beats].filter(
     ([instance, { value }]) =>
-      instance !== own.instance &&
-      value !== null &&
-      over(instance) &&
-      claims_of(scene, instance).length === 0,
+      instance !== own.instance && value !== null && over(instance) && !scene.named.has(instance),
   );
   return { claims: claims.map(([n]) => n), beats: beats.map(([instance]) => instance) };
 }

@@ -19,9 +19,11 @@ export type Seen<T> = { bytes: string; value: T | null; wrong: string | null };
 export type Scene = {
   start_ns: bigint;
   end_ns: bigint;
-  /** null: volume.json is missing or can't be used. */
-  identity: Identity | null;
+  /** What volume.json says; undefined: it isn't there. */
+  identity: Seen<Identity> | undefined;
   claims: ReadonlyMap<bigint, Seen<Claim>>;
+  /** The claim that names an instance. It makes one only. */
+  named: ReadonlyMap<string, Claim>;
   /** By instance. */
   beats: ReadonlyMap<string, Seen<Beat>>;
   standbys: ReadonlyMap<string, Seen<Standby>>;
@@ -29,57 +31,57 @@ export type Scene = {
   temporaries: readonly string[];
 };
 
-export function read_scene({ start_ns, end_ns, files }: View): Scene {
+/** before: an earlier scene of the same directory. What hasn't changed since isn't understood once more. */
+export function read_scene({ start_ns, end_ns, files }: View, before: Scene | null = null): Scene {
   const claims = new Map<bigint, Seen<Claim>>();
   const beats = new Map<string, Seen<Beat>>();
   const standbys = new Map<string, Seen<Standby>>();
   const temporaries: string[] = [];
-  let identity: Identity | null = null;
+  let identity: Seen<Identity> | undefined;
   for (const { name, error, content } of files) {
-    const named = parse_name(name);
-    const see = <T>(decoded: () => T | string): Seen<T> => seen(content, error, decoded);
-    switch (named?.kind) {
+    const its = parse_name(name);
+    const bytes = content.toString("latin1");
+    const see = <T>(old: Seen<T> | undefined, decode: () => T | string): Seen<T> =>
+      old?.bytes === bytes && old.value !== null && error === undefined ? old : seen(bytes, error, decode);
+    switch (its?.kind) {
       case "identity":
-        identity = see(() => decode_identity(content)).value;
+        identity = see(before?.identity, () => decode_identity(content));
         break;
       case "claim":
         claims.set(
-          named.claim,
-          see(() => decode_claim(content, named.claim)),
+          its.claim,
+          see(before?.claims.get(its.claim), () => decode_claim(content, its.claim)),
         );
         break;
       case "beat":
         beats.set(
-          named.instance,
-          see(() => decode_beat(content, named.instance)),
+          its.instance,
+          see(before?.beats.get(its.instance), () => decode_beat(content, its.instance)),
         );
         break;
       case "standby":
         standbys.set(
-          named.instance,
-          see(() => decode_standby(content, named.instance)),
+          its.instance,
+          see(before?.standbys.get(its.instance), () => decode_standby(content, its.instance)),
         );
         break;
       case "tmp":
-        temporaries.push(named.instance);
+        temporaries.push(its.instance);
         break;
       case undefined:
         break;
     }
   }
-  return { start_ns, end_ns, identity, claims, beats, standbys, temporaries };
+  const named = new Map<string, Claim>();
+  for (const { value } of claims.values())
+    if (value && value.instance !== null) named.set(value.instance, value);
+  return { start_ns, end_ns, identity, claims, named, beats, standbys, temporaries };
 }
 
-function seen<T>(content: Buffer, error: string | undefined, decode: () => T | string): Seen<T> {
+function seen<T>(bytes: string, error: string | undefined, decode: () => T | string): Seen<T> {
   if (error !== undefined) return { bytes: "", value: null, wrong: `can't be read (${error})` };
-  const bytes = content.toString("latin1");
   const value = decode();
   return typeof value === "string" ? { bytes, value: null, wrong: value } : { bytes, value, wrong: null };
-}
-
-/** The claims that name this instance. */
-export function claims_of(scene: Scene, instance: string): Claim[] {
-  return [...scene.claims.values()].flatMap(({ value }) => (value?.instance === instance ? [value] : []));
 }
 
 /** R3: a claim is withdrawn iff the beat of the instance it names says `released`. The operator's binds nobody. */

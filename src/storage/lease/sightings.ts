@@ -1,7 +1,7 @@
 // R4: what was seen of each instance, and for how long it hasn't changed. Pure: time is in the scenes.
 
 import { clock_rate_bound } from "../../core/lease.ts";
-import { claims_of, type Scene } from "./scene.ts";
+import type { Scene } from "./scene.ts";
 
 /** first_end_ns: the end of the first read that showed this content. newest_start_ns: the start of the newest one that did. */
 type Sighting = {
@@ -28,21 +28,20 @@ export class Sightings {
   }
 
   see(scene: Scene): void {
-    const named = [...scene.claims.values()].flatMap(({ value }) => value?.instance ?? []);
-    for (const instance of new Set([...this.#all.keys(), ...scene.beats.keys(), ...named]))
-      if (!this.#own.has(instance)) this.#see_one(scene, instance);
+    const all = new Set([...this.#all.keys(), ...scene.beats.keys(), ...scene.named.keys()]);
+    for (const instance of all) if (!this.#own.has(instance)) this.#see_one(scene, instance);
   }
 
   #see_one(scene: Scene, instance: string): void {
     const known = this.#all.get(instance);
     const beat = scene.beats.get(instance);
-    const claims = claims_of(scene, instance);
-    const claimed = claims.length > 0;
+    const claim = scene.named.get(instance);
+    const claimed = claim !== undefined;
     const { start_ns: newest_start_ns, end_ns: first_end_ns } = scene;
     if (!beat && !claimed && (!known || known.state === "released")) return void this.#all.delete(instance);
     // Seen only unreadable, and then without a trace: by the volume's own length.
-    const common_ms = beat || claimed ? null : (scene.identity?.tv_ms ?? null);
-    const tv_ms = beat?.value?.tv_ms ?? known?.tv_ms ?? claims[0]?.tv_ms ?? common_ms;
+    const common_ms = beat || claimed ? null : (scene.identity?.value?.tv_ms ?? null);
+    const tv_ms = beat?.value?.tv_ms ?? known?.tv_ms ?? claim?.tv_ms ?? common_ms;
     const state = beat ? (beat.value?.state ?? "unreadable") : "missing";
     const bytes = beat ? beat.bytes : null;
     // Unreadable, torn or unparsable counts as changed, each time.
