@@ -17,17 +17,17 @@ export function flaw_of_beat(own: Own, seq: number, scene: Scene): Flaw | null {
     return { because: `the volume ${own.volume_id} isn't there any more`, final: false };
   if (claims.get(own.claim)?.value?.instance !== own.instance)
     return { because: `its claim ${own.claim} isn't there any more`, final: false };
-  const higher = higher_claim(own, scene);
+  const higher = higher_claim(own, scene, true);
   if (higher !== null) return higher;
   if (beats.get(own.instance)?.value?.seq !== seq)
     return { because: "its beat isn't there as it was written", final: false };
   return null;
 }
 
-/** R3, R5.4: a higher claim that isn't withdrawn. Once it runs, ours is over. */
-function higher_claim(own: Own, scene: Scene): Flaw | null {
+/** R3, R5.4: a higher claim, withdrawn ones left out on demand. Once it runs, ours is over. */
+function higher_claim(own: Own, scene: Scene, but_withdrawn: boolean): Flaw | null {
   for (const [n, claim] of scene.claims) {
-    if (n <= own.claim || is_withdrawn(scene, claim)) continue;
+    if (n <= own.claim || (but_withdrawn && is_withdrawn(scene, claim))) continue;
     const by = claim.value?.instance ?? "";
     const runs = scene.beats.get(by)?.value?.state === "running";
     const who = claim.value?.self?.holder ?? "somebody";
@@ -64,7 +64,8 @@ export type Verdict =
 export function verdict_of_look(own: Own, scene: Scene, sightings: Sightings): Verdict {
   if (scene.identity?.value?.id !== own.volume_id)
     return { kind: "withdraw", because: `the volume ${own.volume_id} isn't there any more` };
-  const higher = higher_claim(own, scene);
+  // Also one that is withdrawn: its app may have run meanwhile, with a greater token than ours would be.
+  const higher = higher_claim(own, scene, false);
   if (higher) return { kind: "withdraw", because: higher.because };
   const unreadable = unreadable_claim(scene);
   if (unreadable !== null) return { kind: "withdraw", because: unreadable };
