@@ -77,6 +77,24 @@ test("under other flags V8 refuses the cache, and all works", () => {
   assert.deepEqual([status, stdout, stderr], [0, `${pkg.version}\n`, ""]);
 });
 
+test("a start loads none of Node's modules that are dear and that it doesn't use", (t) => {
+  const folder = installed(t);
+  const [node, hook, list] = ["node", "hook.cjs", "list"].map((name) => join(folder, name));
+  const tell = `require("fs").writeFileSync(${JSON.stringify(list)}, process.moduleLoadList.join("\\n"))`;
+  writeFileSync(hook ?? "", `process.on("exit", () => ${tell})`);
+  rmSync(node ?? "");
+  writeFileSync(node ?? "", `#!/bin/sh\nexec ${process.execPath} --require ${hook} "$@"\n`, { mode: 0o755 });
+  assert.equal(from_cache(folder), true);
+  const loaded = readFileSync(list ?? "", "utf8").split("\n");
+  assert.ok(loaded.includes("NativeModule net"));
+  const dear = ["assert", "child_process", "crypto", "https", "tls", "worker_threads"];
+  assert.deepEqual(
+    dear.filter((name) => loaded.includes(`NativeModule ${name}`)),
+    [],
+    "process.getBuiltinModule() where it is used loads it when it is used",
+  );
+});
+
 test("a package has all that dist/ needs, but for Node", () => {
   const { stdout } = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     encoding: "utf8",

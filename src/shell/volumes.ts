@@ -1,12 +1,12 @@
 // The volumes of one contender: looked at before it contends, attached and checked under the lock, watched while the app runs,
 // flushed and detached when it is dead. What a verdict means is storage's; what follows from it is the core's.
 
-import { randomUUID } from "node:crypto";
 import type { VolumeRequirement } from "../config/volume.ts";
 import type { LockRecord } from "../core/record.ts";
 import type { Time } from "../core/time.ts";
 import { ms } from "../core/timing.ts";
 import { LockUnknown, VolumeFailed } from "../errors.ts";
+import { fresh_uuid } from "../guard/kernel.ts";
 import { run_probe } from "../guard/probe.ts";
 import type { VolumeStatus } from "../ops/status.ts";
 import { check_volume, twins_among } from "../storage/check.ts";
@@ -160,7 +160,7 @@ export class Volumes {
     const created = new Date().toISOString();
     const labelled = await label_volume(
       path,
-      { id: randomUUID(), label: null, created, tv_ms: ttl_ms, directory: false },
+      { id: fresh_uuid(), label: null, created, tv_ms: ttl_ms, directory: false },
       { time, limit_ms: probe.limit_ms, job: job_of(tenure) },
     );
     if (labelled.how === "failed") throw new VolumeFailed(labelled.because, labelled.verdict);
