@@ -27,6 +27,19 @@ test("the ttl stays, and so does all that follows from it", async () => {
   );
 });
 
+test("volumes, and all that belongs to them, need a restart", async () => {
+  const flags = { volume: ["/data"], "on-outage": "stop" } as const;
+  const device = { device: "/dev/sdb", fstype: "ext4", attach: "a", "fsck-timeout": "2h" } as const;
+  const now = await config(flags);
+  const reloaded = reload(
+    now,
+    await config({ ...flags, volume: ["/data,type=nfs"], drain: "2s", ...device }),
+  );
+  assert.deepEqual(reloaded.changed, []);
+  assert.deepEqual(reloaded.needs_restart, ["drain", "volume", "attach", "device", "fstype", "fsck-timeout"]);
+  assert.deepEqual([reloaded.config.volumes, reloaded.config.attach], [now.volumes, null]);
+});
+
 test("what needed a restart the last time is named again, what was changed isn't", async () => {
   const next = await config({ ttl: "60s", "on-loss": "standby" });
   const first = reload(await config(), next);
