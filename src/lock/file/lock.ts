@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fresh_uuid } from "../../guard/kernel.ts";
 import { leasehold_folder } from "../../storage/identity.ts";
 import { VolumeLease } from "../../storage/lease/lease.ts";
-import { ProbeStore } from "../../storage/lease/probe-store.ts";
+import { limit_of, ProbeStore } from "../../storage/lease/probe-store.ts";
 import type { VolumeStore } from "../../storage/lease/store.ts";
 import type { Busy, Lock, LockOptions, LockView, Lost, Proved, ReleaseState, Taken } from "../lock.ts";
 import { type Changes, DirectoryChanges } from "./changes.ts";
@@ -26,10 +26,10 @@ export class FileLock implements Lock {
   readonly #changes: Changes;
 
   constructor({ path }: FileTarget, options: LockOptions, ports: Partial<FilePorts> = {}) {
-    const { identity, ttl_ms, attempt_ms, time, on_lost, on_note, register, volume } = options;
+    const { identity, ttl_ms, time, on_lost, on_note, register, volume } = options;
     const { id = null, view_age_ms = 0, local = false, paranoid = false } = volume ?? {};
     const { random = Math.random, uuid = fresh_uuid } = ports;
-    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: attempt_ms });
+    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: limit_of(options) });
     this.url = `file://${path}`;
     this.#path = path;
     this.#options = options;
@@ -76,8 +76,8 @@ export class FileLock implements Lock {
   }
 
   release_record(): string {
-    const { attempt_ms } = this.#options;
-    return JSON.stringify(release_record_of(this.#path, attempt_ms, this.#lease.release_block()));
+    const limit_ms = limit_of(this.#options);
+    return JSON.stringify(release_record_of(this.#path, limit_ms, this.#lease.release_block()));
   }
 
   async close(): Promise<void> {

@@ -5,7 +5,7 @@ import { LockUnknown } from "../../errors.ts";
 import { fresh_uuid } from "../../guard/kernel.ts";
 import { leasehold_folder } from "../../storage/identity.ts";
 import { VolumeLease } from "../../storage/lease/lease.ts";
-import { ProbeStore } from "../../storage/lease/probe-store.ts";
+import { limit_of, ProbeStore } from "../../storage/lease/probe-store.ts";
 import { type Changes, DirectoryChanges } from "../file/changes.ts";
 import type { FilePorts } from "../file/lock.ts";
 import { look_at } from "../file/look.ts";
@@ -49,10 +49,10 @@ export class WitnessedLock implements Lock {
     options: LockOptions,
     ports: Partial<FilePorts> = {},
   ) {
-    const { identity, ttl_ms, attempt_ms, time, on_note } = options;
+    const { identity, ttl_ms, time, on_note } = options;
     const { path, view_age_ms, local, id, paranoid = false, on_outage = "stop" } = volume;
     const { random = Math.random, uuid = fresh_uuid } = ports;
-    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: attempt_ms });
+    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: limit_of(options) });
     this.#options = options;
     this.#volume = volume;
     this.#changes = ports.changes ?? new DirectoryChanges(join(path, leasehold_folder), time, local);
@@ -205,7 +205,7 @@ export class WitnessedLock implements Lock {
   release_record(): string {
     const record: ReleaseRecord = {
       kind: "witnessed",
-      volume: release_record_of(this.#volume.path, this.#options.attempt_ms, this.#lease.release_block()),
+      volume: release_record_of(this.#volume.path, limit_of(this.#options), this.#lease.release_block()),
       lock: this.#inner.lock.release_record(),
     };
     return JSON.stringify(record);

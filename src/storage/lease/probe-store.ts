@@ -18,6 +18,13 @@ export type ProbeStoreOptions = {
   guard?: string;
 };
 
+const limit_most_ms = 3000;
+
+/** How long a pass may take: a disk under load syncs for seconds, and the next beat is due after a sixth of a lease. */
+export function limit_of({ ttl_ms, attempt_ms }: { ttl_ms: number; attempt_ms: number }): number {
+  return Math.max(attempt_ms, Math.min(limit_most_ms, ttl_ms / 6));
+}
+
 /** More are not read: somebody else's, or thousands of contenders. */
 const files_max = 1000;
 
