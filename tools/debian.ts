@@ -9,6 +9,8 @@ const rows = [
   { name: "musl-gcc", package: "musl-tools", look: "musl-gcc", why: "the guard as it is shipped" },
   { name: "gcc", package: "gcc", look: "gcc", why: "sanitizers, analyzer" },
   { name: "libc", package: "libc6-dev", look: "/usr/include/stdio.h", why: "test programs in C" },
+  { name: "g++", package: "g++", look: "g++", why: "the model of the volume lease" },
+  { name: "spin", package: "spin", look: "spin", why: "the same in another checker" },
   { name: "clang", package: "clang", look: "clang", why: "fuzzing the frames" },
   {
     name: "libFuzzer",
