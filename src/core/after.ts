@@ -87,7 +87,9 @@ export const releasing: Handlers<Releasing> = {
     const { now_ns, rules } = context;
     if (now_ns >= state.until_ns)
       return finish(state, context, `${event.because}; not released, the lease ends by itself`);
-    return next({ ...state, retry_at_ns: now_ns + ms_to_ns(rules.timing.retry_ms) }, [], event.because);
+    const retry_at_ns = now_ns + ms_to_ns(rules.timing.retry_ms);
+    const news = event.because !== state.trouble;
+    return next({ ...state, retry_at_ns, trouble: event.because }, [], news ? event.because : null);
   },
   tick(state, _, { now_ns }) {
     if (state.retry_at_ns === null || now_ns < state.retry_at_ns) return stay(state);
@@ -209,7 +211,16 @@ function release(state: PostStop, effects: Effect[], context: Context, because: 
   const limit_ns = context.now_ns + ms_to_ns(release_most_ms);
   const lease_end_ns = end_of(tenure.proof);
   const until_ns = lease_end_ns < limit_ns ? lease_end_ns : limit_ns;
-  const releasing: Releasing = { at: "releasing", tenure, ending, end, clean, until_ns, retry_at_ns: null };
+  const releasing: Releasing = {
+    at: "releasing",
+    tenure,
+    ending,
+    end,
+    clean,
+    until_ns,
+    trouble: null,
+    retry_at_ns: null,
+  };
   if (!tenure.ours) return finish(releasing, context, because, effects);
   return next(releasing, [...effects, release_effect(releasing)], because);
 }

@@ -147,6 +147,8 @@ export type Releasing = {
   clean: boolean;
   /** The release is tried again until then. */
   until_ns: bigint;
+  /** Why it failed last. */
+  trouble: string | null;
   retry_at_ns: bigint | null;
 };
 export type Exited = { at: "exited"; code: number; because: string };

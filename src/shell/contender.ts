@@ -12,8 +12,8 @@ import type { Lock } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
 import { open_log } from "../ops/log.ts";
 import { write_termination } from "../ops/termination.ts";
-import { Attachment } from "../storage/attach.ts";
 import { until_alone } from "./alone.ts";
+import { release_line } from "./give-back.ts";
 import { core_event } from "./guard-events.ts";
 import { type Commands, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
 import { type HookEffect, type HookResult, performer } from "./perform.ts";
@@ -24,13 +24,6 @@ import { Supervisor } from "./supervisor.ts";
 import { real_time } from "./time.ts";
 import { as_hook, Volumes } from "./volumes.ts";
 import { witness_of } from "./witness.ts";
-
-/** How long the release program may take, for a dead controller. */
-const release_most_ms = 15_000;
-
-/** How the steps of an attach run: with the app's environment. */
-const in_apps_place = { page: true, app_env: true };
-const nothing_to_do: HookResult = { failure: null, alive: false };
 
 /** leasehold's own configuration in the environment, which the app and the hooks don't get. */
 const own_variables = [...option_names, ...later_options].map(environment_name);
@@ -104,15 +97,17 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
   };
   /** The lock reads them at each use: a reload changes them in place. */
   const credentials = { ...config.credentials };
+  const set = { LEASEHOLD_NODE: node, LEASEHOLD_INSTANCE: instance };
   const volumes = new Volumes({
-    ...{ requirements: config.volumes, instance, ttl_ms: timing.ttl_ms, time },
+    ...{ requirements: config.volumes, attach: config.attach, instance, ttl_ms: timing.ttl_ms, time },
+    ...{ unset: own_variables, set },
     on_note: (sentence) => log.info(sentence),
     on_lost: (tenure, because, how) =>
       step(() => begun.supervisor?.push({ type: "volume-lost", tenure, because, how })),
   });
   begun.volumes = volumes;
+  let attached = false;
   const lock = await open().catch(give_up);
-  const set = { LEASEHOLD_NODE: node, LEASEHOLD_INSTANCE: instance };
   const rules = rules_of(config, identity.boot_id);
   const hooks: HookOptions = {
     commands: commands_of(config),
@@ -123,12 +118,6 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
     volume_work,
   };
-  const attachment =
-    config.attach &&
-    new Attachment({
-      ...{ plan: config.attach, time, unset: own_variables, set },
-      on_line: (name, line) => log.info(`${name}: ${line}`),
-    });
   const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes });
   begun.reporter = reporter;
   const supervisor = new Supervisor({
@@ -160,18 +149,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
         const page = page_of("self");
         if (page) await until_alone(page, [process.pid, process.ppid]);
       },
-      // What a dead controller has attached stays mounted here: whoever comes next waits for the lease's end, and fences.
-      release: (record) =>
-        attachment
-          ? null
-          : [
-              Buffer.from(`${record}\n`),
-              {
-                drain_ms: timing.drain_ms,
-                release_ms: release_most_ms,
-                paths: config.volumes.map(({ path }) => path),
-              },
-            ],
+      release: release_for_the_dead,
       on_exit: (code, because) => void exit(code, because),
       on_defect: die,
     }),
@@ -207,13 +185,23 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     const volume = witness_of(config, volumes.reports[0], options.on_note);
     return open_lock(config.lock, { ...options, register: true, ...(volume && { volume }) });
   }
+  function release_for_the_dead(record: string): Parameters<Guard["register_release"]> {
+    const { line, most_ms } = release_line(record, attached ? config.attach : null);
+    const paths = config.volumes.map(({ path }) => path);
+    return [Buffer.from(line), { drain_ms: timing.drain_ms, release_ms: most_ms, paths }];
+  }
   async function volume_work(hook: VolumeHook, { tenure, previous }: HookEffect): Promise<HookResult> {
     switch (hook) {
       case "attach":
-        return attachment?.attach({ tenure, ...in_apps_place }) ?? nothing_to_do;
+        // Whoever gives the lock back for us has to take the device away before: it is told so before there is one.
+        attached = true;
+        await guard.register_release(...release_for_the_dead(lock.release_record()));
+        return volumes.attach(tenure);
       case "detach":
-        // Not under the tenure, which may be over: staying mounted here would be worse.
-        return attachment?.detach(in_apps_place) ?? nothing_to_do;
+        return volumes.detach().then((result) => {
+          if (result.failure === null) attached = false;
+          return result;
+        });
       case "verify":
         return as_hook(async () => {
           await volumes.check(previous, tenure);

@@ -24,8 +24,8 @@ export type Adapters = {
   drain: (until_ns: bigint) => Promise<string | null>;
   /** Before the lock is given back: ends what runs beside the app under this tenure. LockUnknown: something is left. */
   end_jobs?: (tenure: bigint) => Promise<void>;
-  /** What the guard shall do for a dead controller, given the lock's release record. null: nothing, the lock goes when its lease ends. */
-  release: (record: string) => Parameters<Guard["register_release"]> | null;
+  /** What the guard shall do for a dead controller, given the lock's release record. */
+  release: (record: string) => Parameters<Guard["register_release"]>;
   on_exit: (code: number, because: string) => void;
   /** Something that must not happen: a defect. */
   on_defect: (error: unknown) => void;
@@ -55,8 +55,7 @@ export function performer(adapters: Adapters): Perform {
     const record = lock.release_record();
     if (record === registered) return;
     registered = record;
-    const release_by_guard = adapters.release(record);
-    if (release_by_guard) await guard.register_release(...release_by_guard);
+    await guard.register_release(...adapters.release(record));
   }
 
   async function take(push: Push): Promise<void> {

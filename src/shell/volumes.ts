@@ -1,6 +1,7 @@
 // The volumes of one contender: looked at before it contends, attached and checked under the lock, watched while the app runs,
 // flushed and detached when it is dead. What a verdict means is storage's; what follows from it is the core's.
 
+import type { AttachPlan } from "../config/attach.ts";
 import type { VolumeRequirement } from "../config/volume.ts";
 import type { LockRecord } from "../core/record.ts";
 import type { Time } from "../core/time.ts";
@@ -9,6 +10,7 @@ import { LockUnknown, VolumeFailed } from "../errors.ts";
 import { fresh_uuid } from "../guard/kernel.ts";
 import { run_probe } from "../guard/probe.ts";
 import type { VolumeStatus } from "../ops/status.ts";
+import { Attachment } from "../storage/attach.ts";
 import { check_volume, twins_among } from "../storage/check.ts";
 import type { VolumeReport } from "../storage/report.ts";
 import { label_volume } from "../storage/label.ts";
@@ -19,6 +21,11 @@ import type { HookResult } from "./perform.ts";
 
 export type VolumesOptions = {
   requirements: readonly VolumeRequirement[];
+  /** How the first one comes to this machine; null: it has to be there. */
+  attach: AttachPlan | null;
+  /** leasehold's own variables, which no command gets, and those that each does. */
+  unset: readonly string[];
+  set: Readonly<Record<string, string>>;
   instance: string;
   /** The length of a volume lease on what is labelled here. */
   ttl_ms: number;
@@ -38,9 +45,13 @@ export class Volumes {
   readonly #options: VolumesOptions;
   #reports: readonly VolumeReport[] = [];
   #watches: VolumeWatch[] = [];
+  readonly #attachment: Attachment | null;
 
   constructor(options: VolumesOptions) {
     this.#options = options;
+    const { attach: plan, time, on_note, unset, set } = options;
+    const on_line = (step: string, line: string): void => on_note(`${step}: ${line}`);
+    this.#attachment = plan && new Attachment({ plan, time, on_line, unset, set });
   }
 
   /** The last look at each, in the order of the requirements; empty before the first. */
@@ -82,6 +93,17 @@ export class Volumes {
     }
     const twins = twins_among(this.#reports);
     if (twins !== null) throw new VolumeFailed(twins, "wrong");
+  }
+
+  /** Under the lock: it dies with the tenure, and undoes what it has done when it fails. */
+  attach(tenure: bigint): Promise<HookResult> {
+    const nothing = { failure: null, alive: false };
+    return this.#attachment?.attach({ tenure, page: true, app_env: true }) ?? Promise.resolve(nothing);
+  }
+  /** With no tenure: what is mounted here only gets more dangerous by staying. */
+  detach(): Promise<HookResult> {
+    const nothing = { failure: null, alive: false };
+    return this.#attachment?.detach({ page: true, app_env: true }) ?? Promise.resolve(nothing);
   }
 
   /** From now on until the tenure is over. */

@@ -52,9 +52,7 @@ export class Attachment {
     if (this.#mount() !== undefined) {
       // Ours from an earlier run that was killed: the lock is ours now, and nothing of that run lives.
       on_line("unmount", `something is mounted at ${plan.path} already, it is taken away first`);
-      this.#mounted = true;
-      this.#attached = plan.attach !== null;
-      const left = await this.detach(job);
+      const left = await this.take_away(job);
       if (left.failure !== null)
         return { ...left, failure: `what an earlier run has left there stays: ${left.failure}` };
     }
@@ -63,6 +61,13 @@ export class Attachment {
     const undone = await this.detach(job);
     if (undone.failure === null) return result;
     return { failure: `${result.failure}; undoing it failed, too: ${undone.failure}`, alive: undone.alive };
+  }
+
+  /** Takes away what somebody else's attach() may have brought, who is dead. */
+  take_away(job: StepJob): Promise<StepResult> {
+    this.#mounted = true;
+    this.#attached = this.#options.plan.attach !== null;
+    return this.detach(job);
   }
 
   /** Takes away what attach() has brought: unmount, then detach. Nothing of it is lazy: what is in use stays, and is a failure. */
