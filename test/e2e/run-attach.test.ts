@@ -90,7 +90,7 @@ test("all of a holder is killed: the lock waits for its lease's end, and what it
   const { contenders, is_mounted, start } = one;
   const a = start("a");
   await contenders.holder();
-  a.signal("SIGKILL", a.controller);
+  a.vanish();
   await a.exited();
   assert.ok(is_mounted(), "nobody was there to unmount it");
   const b = start("b", "--fence", "true");
