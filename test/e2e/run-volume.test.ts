@@ -97,7 +97,7 @@ for (const [how, unmount, said] of [
     assert.match(a.story(), said);
   });
 
-test("remounted read-only: the app is asked to stop; with on-read-only=kill it is killed; with warn it goes on", async (t) => {
+test("remounted read-only, the app is asked to stop; with on-read-only=warn it goes on", async (t) => {
   const one = await scene(t);
   if (!one) return;
   const { folder, contenders, start } = one;
