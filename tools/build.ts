@@ -37,6 +37,25 @@ const lazy: Plugin = {
     builder.onResolve({ filter: /^node:child_process$/ }, ({ importer, path }) =>
       importer.includes("/commander/") ? { path, namespace: "lazy" } : null,
     );
+    // pino's transports are threads, and ours are none (src/ops/log.ts): there is the main one only.
+    for (const [module, from, contents] of [
+      [
+        "thread-stream",
+        "/pino/",
+        "module.exports = class { constructor() { throw new Error('no transports'); } };",
+      ],
+      ["worker_threads", "/pino/", "module.exports = { isMainThread: true };"],
+      [
+        "assert",
+        "/sonic-boom/",
+        "module.exports = (...args) => process.getBuiltinModule('assert')(...args);",
+      ],
+    ] as const) {
+      builder.onResolve({ filter: new RegExp(`^(node:)?${module}$`) }, ({ importer, path }) =>
+        importer.includes(from) ? { path, namespace: module } : null,
+      );
+      builder.onLoad({ filter: /.*/, namespace: module }, () => ({ contents }));
+    }
     builder.onLoad({ filter: /.*/, namespace: "lazy" }, ({ path }) => ({
       contents: `module.exports = { get spawn() { return process.getBuiltinModule("${path}").spawn; } };`,
     }));

@@ -1,3 +1,4 @@
+import { pino } from "pino";
 import type { LogFormat, LogLevel } from "../config/load.ts";
 import { escaped } from "../config/quoted.ts";
 import { Destination } from "./destination.ts";
@@ -26,24 +27,19 @@ export type LogOptions = {
   fd?: number;
 };
 
-/** From what is always written to what mostly isn't. */
-const levels = ["error", "warn", "info", "debug"] as const satisfies readonly LogLevel[];
-
+/** pino writes the lines, without a transport: that would be a thread more, and one more that may fall behind. */
 export function open_log({ format, level: first_level, base = {}, fd = 2 }: LogOptions): Log {
   let level = first_level;
-  const line_of = (name: LogLevel, sentence: string, fields: Fields): string => {
-    const time = new Date().toISOString();
-    const message = sentence.slice(0, sentence_max);
-    return format === "pretty"
-      ? pretty(time, name, message, fields)
-      : `${JSON.stringify({ level: name, time, ...base, ...fields, message })}\n`;
-  };
-  const about_dropped = "log lines were dropped, because nobody read them in time";
-  const destination = new Destination((count) => line_of("warn", about_dropped, { dropped: count }), fd);
+  const form = format === "pretty" ? pretty : (line: string) => line;
+  let last = "";
+  const lines = pino(options("warn", base), { write: (line: string) => (last = form(line)) });
+  const destination = new Destination((count) => {
+    lines.warn({ dropped: count }, "log lines were dropped, because nobody read them in time");
+    return last;
+  }, fd);
+  const logger = pino(options(level, base), { write: (line: string) => destination.write(form(line)) });
   const write = (name: LogLevel): Write => {
-    return (sentence, fields = {}) => {
-      if (levels.indexOf(name) <= levels.indexOf(level)) destination.write(line_of(name, sentence, fields));
-    };
+    return (sentence, fields = {}) => logger[name]({ ...fields }, "%s", sentence.slice(0, sentence_max));
   };
   return {
     error: write("error"),
@@ -55,6 +51,7 @@ export function open_log({ format, level: first_level, base = {}, fd = 2 }: LogO
     },
     set level(other) {
       level = other;
+      logger.level = other;
     },
     get dropped() {
       return destination.dropped;
@@ -63,10 +60,23 @@ export function open_log({ format, level: first_level, base = {}, fd = 2 }: LogO
   };
 }
 
+function options(level: LogLevel, base: Fields): object {
+  return {
+    level,
+    base,
+    messageKey: "message",
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label: string) => ({ level: label }) },
+  };
+}
+
 /** 2026-01-02T03:04:05.678Z INFO  the sentence key=value … */
-function pretty(time: string, level: LogLevel, message: string, fields: Fields): string {
-  const texts = Object.entries(fields).map(
+function pretty(line: string): string {
+  const parsed: Record<string, unknown> = JSON.parse(line);
+  const { time = "", level = "", message = "", ...fields } = parsed;
+  const rest = Object.entries(fields).filter(([name]) => name !== "node" && name !== "instance");
+  const texts = rest.map(
     ([name, value]) => ` ${name}=${typeof value === "string" ? escaped(value) : String(value)}`,
   );
-  return `${time} ${level.toUpperCase().padEnd(5)} ${escaped(message)}${texts.join("")}\n`;
+  return `${String(time)} ${String(level).toUpperCase().padEnd(5)} ${escaped(String(message))}${texts.join("")}\n`;
 }
