@@ -249,7 +249,7 @@ export class ZooKeeperLock implements Lock {
         const record = held && state !== "as-found" ? this.#record(held, state) : null;
         try {
           if (!link) throw this.#unknown("it is not connected");
-          await give_back(link.connection, this.#nodes, record);
+          await give_back(link.connection, this.#nodes, record, held);
         } catch (error) {
           if (!(error instanceof LockUnknown)) throw error;
           const how = { ttl_ms, time, nodes: this.#nodes, record, session, tries: 2 };

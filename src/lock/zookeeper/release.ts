@@ -10,6 +10,9 @@ export async function barrier(connection: ZooKeeperConnection, path: string): Pr
   await connection.multi([{ op: "check", path: path === "" ? "/" : path, version: -1 }]);
 }
 
+/** The versions of lock and record, as last heard. */
+type Known = { version: number; record_version: number };
+
 /**
  * Deletes the lock if it is this session's, writes the record in the same transaction (null: it stays), and ends the session.
  * The end of the session also ends a creation of the lock that is still on its way.
@@ -18,9 +21,12 @@ export async function give_back(
   connection: ZooKeeperConnection,
   nodes: Nodes,
   record: string | null,
+  known?: Known,
 ): Promise<void> {
   let outcome: "deleted" | "again" | "not-ours" = "again";
   try {
+    if (known && (record !== null || known.record_version >= 0))
+      outcome = await delete_unchanged(connection, nodes, record, known);
     for (let tries = 0; outcome === "again" && tries < 5; tries += 1)
       outcome = await try_to_delete(connection, nodes, record);
   } catch (error) {
@@ -36,6 +42,20 @@ export async function give_back(
   }
 }
 
+/** Nobody takes the lock without writing the record: if that is as it was last heard of, then the lock is ours still. */
+async function delete_unchanged(
+  connection: ZooKeeperConnection,
+  nodes: Nodes,
+  record: string | null,
+  { version, record_version }: Known,
+): Promise<"deleted" | "again"> {
+  const answer = await connection.multi([
+    { op: "delete", path: nodes.lock, version },
+    ...in_record(nodes.record, record, record_version),
+  ]);
+  return answer === "done" ? "deleted" : "again";
+}
+
 async function try_to_delete(
   connection: ZooKeeperConnection,
   nodes: Nodes,
@@ -49,11 +69,8 @@ async function try_to_delete(
     connection.get(nodes.lock),
   ]);
   if (node === "no-node" || node.stat.ephemeral_owner !== connection.session.id) return "not-ours";
-  const answer = await connection.multi([
-    { op: "delete", path: nodes.lock, version: node.stat.version },
-    ...in_record(nodes.record, record, there === "no-node" ? -1 : there.version),
-  ]);
-  return answer === "done" ? "deleted" : "again";
+  const record_version = there === "no-node" ? -1 : there.version;
+  return delete_unchanged(connection, nodes, record, { version: node.stat.version, record_version });
 }
 
 function in_record(path: string, record: string | null, version: number): ZooKeeperOperation[] {
