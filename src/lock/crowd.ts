@@ -5,8 +5,8 @@
 export const few = 4;
 
 /** On average the first of a crowd asks after so long. */
-const spacing_ms = 2;
-const most_ms = 5000;
+const spacing_ms = 4;
+const most_ms = 10_000;
 
 /** How long to wait before asking for a lock that is free. */
 export function hesitation_ms(contenders: number, random: () => number = Math.random): number {

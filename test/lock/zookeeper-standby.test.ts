@@ -160,6 +160,39 @@ test("in a crowd those behind don't know when the last renewal was, and say so",
   assert.ok(seen_ns !== null && seen_ns >= last.proof.t0_ns && seen_ns < end_of(last.proof));
 });
 
+test("whoever is behind moves up when those in front go, and is told of the lock then", async (t) => {
+  const zookeeper = await servers(t);
+  if (!zookeeper) return;
+  const target = zookeeper.target(fresh_path());
+  const ttl_ms = 10_000;
+  const named = (holder: string): ZooKeeperLock =>
+    contender(t, target, {
+      ttl_ms,
+      identity: { holder, instance: randomUUID(), boot_id: "", address: null, volume_id: null },
+    });
+  const holder = named("z");
+  await taken(holder);
+  const front = ["a", "b", "c"].map(named);
+  const behind = ["d", "e"].map(named);
+  const abort = new AbortController();
+  for (const one of [...front, ...behind]) assert.equal((await one.take()).kind, "busy");
+  const gone = front.map((one) => one.wait(abort.signal).catch(() => {}));
+  const waits = behind.map((one) => one.wait(bounded()));
+  await sleep(500);
+  for (const one of front) await one.close();
+  abort.abort();
+  await Promise.all(gone);
+  await sleep(500);
+  // Sooner than it would look by itself.
+  const soon = new Promise(
+    (_, reject) => void setTimeout(reject, ttl_ms / 2, new Error("nobody was told")).unref(),
+  );
+  await holder.release("clean");
+  await Promise.race([...waits, soon]);
+  soon.catch(() => {});
+  await Promise.race(behind.map((one) => take_over(one)));
+});
+
 test("a crowd: one after the other has it, and each that is told is told in the end", async (t) => {
   const zookeeper = await servers(t);
   if (!zookeeper) return;

@@ -59,19 +59,29 @@ async function look(given: Waiting, aborted: Promise<never>): Promise<Seen> {
   const { link, again_ms } = await connected(given);
   await given.register(link);
   await line.look(link.connection);
-  const next = next_event(link, nodes.lock);
+  const { front, ahead } = line;
+  const watched = ahead ?? nodes.lock;
+  const next = next_event(link, watched);
   const { promise: due, resolve } = Promise.withResolvers<"due">();
   // The watch alone won't do: whom the node's ACL shuts out meanwhile isn't told of its end.
   const cancel = time.after(again_ms, () => resolve("due"));
   try {
+    if (ahead !== null && (await link.connection.exists(ahead, "changes")) === "no-node") {
+      line.moved();
+      return "there";
+    }
     // Of each renewal those in front are told, who may have to know when the last one was.
-    const { front } = line;
-    const stat = await link.connection.exists(nodes.lock, front ? "changes" : "end");
+    const watch = front ? "changes" : ahead === null ? "end" : undefined;
+    const stat = await link.connection.exists(nodes.lock, watch);
     if (stat === "no-node") return "free";
     sighting.see(stat.czxid, front ? stat.mzxid : undefined);
     const event = await Promise.race([next.event, due, aborted]);
     if (event === "due") return "there";
     if (event.type === "down") return "down";
+    if (ahead !== null) {
+      line.moved();
+      return "there";
+    }
     if (event.type === "deleted") {
       if (front) sighting.ended();
       return "freed";
