@@ -13,8 +13,22 @@ export function witness_of(
   on_note: (sentence: string) => void,
 ): VolumeWitness | undefined {
   const [volume] = volumes;
-  if (!volume_lease || !volume || !report) return undefined;
+  if (!volume || !report) return undefined;
   const { path } = volume;
+  if (!volume_lease) {
+    if (report.kind?.network === true)
+      on_note(
+        `--volume-lease is off, and other machines can mount the volume ${path} (${report.kind.name}): nothing but the lock protects its ` +
+          "data; leave --volume-lease out",
+      );
+    return undefined;
+  }
+  const counted_ms = report.kind?.view_age_ms ?? 0;
+  if (volume.view_age_ms !== null && volume.view_age_ms < counted_ms)
+    on_note(
+      `view-age of the volume ${path} is ${volume.view_age_ms} ms, below the ${counted_ms} ms that are counted with on ${report.kind?.name ?? "it"}; ` +
+        "leave it out unless it was measured here",
+    );
   const known_ms = volume.view_age_ms ?? report.kind?.view_age_ms ?? (report.kind === null ? 0 : null);
   const alone = lock.scheme === "file" || on_outage === "hold";
   if (known_ms === null && alone) {
