@@ -28,7 +28,6 @@ async function scene(t: TestContext): Promise<Scene | null> {
   const [path, image, device] = [join(folder, "v"), join(folder, "image"), join(folder, "device")];
   mkdirSync(path);
   sh('truncate --size 16M "$1"; mkfs.ext4 -q -E root_owner=0:0 "$1"', image);
-  t.after(() => sh('for d in $(losetup -j "$1" | cut -d: -f1); do losetup -d "$d"; done', image));
   const contenders = new Contenders(t);
   const start = (node: string, ...more: string[]): Contender =>
     contenders.start({

@@ -34,7 +34,6 @@ function scene(t: TestContext, change: Partial<AttachPlan> = {}): Scene {
   const [path, image, device] = [join(folder, "v"), join(folder, "image"), join(folder, "device")];
   mkdirSync(path);
   sh('truncate --size 16M "$1"; mkfs.ext4 -q "$1"', image);
-  t.after(() => sh('for d in $(losetup -j "$1" | cut -d: -f1); do losetup -d "$d"; done', image));
   const plan: AttachPlan = {
     path,
     built_in: { device, fstype: "ext4", options: null },

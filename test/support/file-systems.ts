@@ -11,11 +11,11 @@ import type { Time } from "../../src/core/time.ts";
 import { real_time } from "../../src/shell/time.ts";
 import { at_end } from "./at-end.ts";
 
-/** A folder that holds mounts; all of them are gone when the test has ended. */
+/** A folder that holds mounts and images of loop devices; all of them are gone when the test has ended. */
 export function mounts_folder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "leasehold-volume-"));
   const close = at_end(
-    'for m in $(grep -o " $1/[^ ]*" /proc/self/mountinfo | sort -r); do umount --lazy "$m" 2>&-; done; rm -rf --one-file-system "$1"',
+    'for m in $(grep -o " $1/[^ ]*" /proc/self/mountinfo | sort -r); do umount --lazy "$m" 2>&-; done; losetup --list --noheadings --output NAME,BACK-FILE | while read -r d f; do case $f in "$1"/*) losetup -d "$d" ;; esac; done; rm -rf --one-file-system "$1"',
     folder,
   );
   t.after(close);
