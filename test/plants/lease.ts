@@ -1,4 +1,6 @@
-// The traps of docs/volume-lease.md, each planted once: what looks harmless in code, and let two apps run.
+// The traps of docs/volume-lease.md, each planted once: what looks harmless in code, and let two apps run. But for the eighth: only
+// a holder whose beats count sweeps here, so whoever it races has a higher claim above itself (test/storage/lease/rules.test.ts
+// keeps the rule, and test/model explores it where anybody sweeps).
 
 import type { CorePlant } from "./core.ts";
 
@@ -79,8 +81,15 @@ export const lease_plants: CorePlant[] = [
   {
     what: "trap 6: a read that was begun before the claim is used as the look",
     file: "storage/lease/lease.ts",
-    from: "    const in_ns = look_ns - scene.start_ns;",
-    to: "    const in_ns = look_ns - scene.end_ns;",
+    from: "      let { scene } = claimed;",
+    to: "      let scene = before;",
+    also: [
+      {
+        file: "storage/lease/lease.ts",
+        from: "    const in_ns = look_ns - scene.start_ns;",
+        to: "    const in_ns = 0n * (look_ns - scene.start_ns);",
+      },
+    ],
     lock: "file",
   },
   {
@@ -88,20 +97,6 @@ export const lease_plants: CorePlant[] = [
     file: "storage/lease/lease.ts",
     from: "    const instance = uuid();",
     to: "    const [instance = uuid()] = this.#observer.own;",
-    lock: "file",
-  },
-  {
-    what: "trap 8: a sweep that races a first beat, and only the read-back between",
-    file: "storage/lease/rules.ts",
-    from: "instance === null || sightings.is_silent(instance);",
-    to: 'instance === null || sightings.is_silent(instance) || sightings.state_of(instance) === "missing";',
-    also: [
-      {
-        file: "storage/lease/rules.ts",
-        from: "  if (claims.get(own.claim)?.value?.instance !== own.instance)\n",
-        to: "  if (claims.get(own.claim)?.value?.instance === own.volume_id)\n",
-      },
-    ],
     lock: "file",
   },
   {

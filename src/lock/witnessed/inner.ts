@@ -32,12 +32,12 @@ export class Inner {
   }
 
   take(): Promise<Taken | Busy> {
+    this.#wanted = true;
     return this.#in_turn(() => this.#take());
   }
   async #take(): Promise<Taken | Busy> {
     const answer = await this.lock.take();
     if (answer.kind === "busy") return answer;
-    this.#wanted = true;
     this.#proof = answer.proof;
     this.#unmarked = answer.previous !== null && answer.previous.state !== "clean";
     return answer;
