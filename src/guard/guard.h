@@ -30,7 +30,7 @@ enum { /* exit codes of leasehold's own (design: Operations) */
 
 enum { /* how long things take at most, in ms; each is explained where it is used */
     TAKEOVER_MS = 100, SWEEP_MAX_MS = 50, UNDEAD_FIRST_MS = 1000, UNDEAD_AGAIN_MS = 5000, TAKEN_MS = 1000,
-    SILENT_MS = 5000, STRAY_MS = 250, LAST_WORDS_MS = 200, CONTROLLER_EXIT_MS = 500, JOB_LOOK_MS = 50
+    SILENT_MS = 5000, STRAY_MS = 250, LAST_WORDS_MS = 200, CONTROLLER_EXIT_MS = 500, JOB_LOOK_MS = 50, IN_LINE_MS = 500
 };
 
 /* So many events of one kind are handled before the deadline is looked at again: a flood of signals or of dying orphans
@@ -129,6 +129,8 @@ struct tree {
 bool tree_open(struct tree *t);
 /* One look: SIGKILL to every child but its own, and with deep to every descendant that is found below one. */
 void tree_sweep(struct tree *t, bool deep);
+/* Kills what is found below one child, not reaped yet, which itself stays. */
+void tree_kill_below(struct tree *t, pid_t child);
 /* Signals every child but its own, no deeper. */
 void tree_signal_children(struct tree *t, int sig);
 /* Begins or goes on killing when it is time; main > 0 is a child not reaped yet that leads a process group.
@@ -168,6 +170,7 @@ struct start { /* how this process was started: read-only afterwards */
     sigset_t mask;
     struct sigaction chld;
     int nice, timer_slack_ns;
+    uint64_t slice_ns;     /* of the scheduler; 0: not known */
     bool closed[3];        /* standard descriptors that were closed: the app gets them closed again */
     bool pid1, can_kill, may_change_uid;
     char node[4096], bundle[4096];
@@ -187,6 +190,8 @@ int signals_fd(void);
 int timer_fd(void);
 void timer_at(int fd, uint64_t at_ns); /* UINT64_MAX: never */
 void raise_priority(void);
+/* Waits for a turn on the processor, if anybody else wants it; returns how long to sleep before the next time, for poll. */
+int stand_in_line(void);
 /* In a child: gives back signal mask, dispositions and priority, as they were when leasehold was started. */
 void restore_start(void);
 /* Takes NAME out of an environment; puts NAME=value in, in place of an old one. There must be room. */

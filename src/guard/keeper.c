@@ -19,6 +19,7 @@
 
 static struct keeper {
     bool job, orphan, linger, undead;
+    bool near;                /* the deadline is: in the line for a processor until then */
     bool more;                /* a round ended at its bound: there is more to do without waiting */
     struct tree tree;
     struct page *page;        /* a job maps it read-only; NULL: a job without one */
@@ -136,7 +137,10 @@ static void look_exec(void) {
 
 /* ---- reaping ---- */
 
+static void look_at_deadline(void);
+
 static void main_ended(const siginfo_t *si) {
+    if (!k.job) look_at_deadline(); /* outer may have killed it: why comes before how */
     look_exec();
     if (k.exec_fd >= 0) close(k.exec_fd), k.exec_fd = -1; /* killed before its exec */
     if (k.how != HOW_NO_EXEC) {
@@ -241,8 +245,10 @@ static void look_at_deadline(void) {
         if (k.page && k.tenure && tenure_ended(now, &at)) return begin_kill(WHY_DEADLINE);
         if (now >= k.job_deadline_ns) return begin_kill(k.linger ? WHY_ORDER : WHY_DEADLINE);
         if (k.job_deadline_ns < at) at = k.job_deadline_ns;
-        if (k.page && k.tenure && at > now + JOB_LOOK_MS * NS_PER_MS) at = now + JOB_LOOK_MS * NS_PER_MS;
     }
+    k.near = at <= now + IN_LINE_MS * NS_PER_MS;
+    if (!k.near) at -= IN_LINE_MS * NS_PER_MS;
+    if (k.job && k.page && k.tenure && at > now + JOB_LOOK_MS * NS_PER_MS) at = now + JOB_LOOK_MS * NS_PER_MS;
     timer_at(k.timer, at);
 }
 
@@ -258,7 +264,7 @@ static void keep(void) {
         bool deaf = k.orphan || (k.job && k.why == WHY_CONTROLLER_DIED);
         if (deaf) fds[2].fd = -1; /* its end is always readable */
         if (k.exec_fd < 0) fds[3].fd = -1;
-        poll(fds, 4, k.more ? 0 : k.why ? ms_until(k.tree.next_ns, now_ns()) : -1);
+        poll(fds, 4, k.more ? 0 : k.why ? ms_until(k.tree.next_ns, now_ns()) : k.near ? stand_in_line() : -1);
         uint64_t expirations;
         if (fds[1].revents && read(k.timer, &expirations, sizeof expirations) < 0) continue;
         if (fds[0].revents) hear_signals();

@@ -85,28 +85,54 @@ void timer_at(int fd, uint64_t at_ns) {
     timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
+enum { FLAG_RESET_ON_FORK = 1 };
+struct scheduling { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t slice_ns, deadline, period; };
+
+/* Of a normal process, since Linux 6.12; else 0, and nothing can be set. */
+static struct scheduling scheduling(void) {
+    struct scheduling s = {0};
+    if (syscall(SYS_sched_getattr, 0, &s, sizeof s, 0) || s.policy != SCHED_OTHER) s.slice_ns = 0;
+    return s;
+}
+
+static void set_slice(uint64_t slice_ns, uint64_t flags) {
+    struct scheduling s = scheduling();
+    if (s.slice_ns == 0 || s.slice_ns == slice_ns) return;
+    s.slice_ns = slice_ns, s.flags |= flags;
+    syscall(SYS_sched_setattr, 0, &s, 0);
+}
+
 /* Best effort: to be on time on a loaded machine, and not to be paged out when memory is short. Real time where that is
  * allowed: among 500 forking processes nice -10 is 4 % of a core. The guard sleeps nearly always and works in bounded
  * rounds; what it forks is reset to normal. A policy that the user chose is left as it is. */
 void raise_priority(void) {
-    enum { RESET_ON_FORK = 0x40000000 };
+    enum { POLICY_RESET_ON_FORK = 0x40000000 };
     bool normal = syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER && self.nice >= 0;
     int priority = 1;
-    if (normal && syscall(SYS_sched_setscheduler, 0, SCHED_RR | RESET_ON_FORK, &priority)) {
-        /* A short slice needs no privilege, and since Linux 6.12 it brings an earlier turn: under a CPU quota, with a dozen
-         * busy processes before us, that is periods of 100 ms. Older kernels take it for nothing. */
-        enum { SLICE_NS = 100000, FLAG_RESET_ON_FORK = 1 };
-        struct { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t runtime, deadline, period; }
-            slice = {48, SCHED_OTHER, FLAG_RESET_ON_FORK, self.nice, 0, SLICE_NS, 0, 0};
-        syscall(SYS_sched_setattr, 0, &slice, 0);
+    if (normal && syscall(SYS_sched_setscheduler, 0, SCHED_RR | POLICY_RESET_ON_FORK, &priority)) {
+        /* This needs no privilege, and brings an earlier turn. */
+        set_slice(NS_PER_MS / 10, FLAG_RESET_ON_FORK);
         setpriority(PRIO_PROCESS, 0, -10);
     }
     syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT);
 }
 
+/* Who sleeps until a deadline and wakes to a crowd stands behind all of it. Under a CPU quota the crowd's places in the line
+ * outlast the pause, so that a dozen busy processes are several periods. Hence the last moments are spent in the line: each
+ * turn is given away until the time has come. One short slice given away is often not enough to be behind the next. */
+int stand_in_line(void) {
+    uint64_t since = now_ns();
+    for (int i = 0; i < 32; i++) {
+        sched_yield();
+        if (now_ns() - since > NS_PER_MS) return 0; /* others had a turn */
+    }
+    return 2; /* nobody else is here: this costs a processor a hundredth of its time */
+}
+
 void restore_start(void) {
     setpriority(PRIO_PROCESS, 0, self.nice);
-    /* Real-time priority takes it away, and reset-on-fork doesn't bring it back. */
+    /* Real-time priority takes these away, and reset-on-fork doesn't bring them back. */
+    if (self.slice_ns) set_slice(self.slice_ns, 0);
     if (self.timer_slack_ns > 0) prctl(PR_SET_TIMERSLACK, self.timer_slack_ns, 0, 0, 0);
     sigaction(SIGCHLD, &self.chld, NULL);
     set_mask(&self.mask, NULL);
@@ -163,6 +189,7 @@ void remember_start(char **argv, char **env) {
     self.argv = argv, self.env = env, self.log_fd = -1;
     self.pid1 = getpid() == 1;
     self.nice = getpriority(PRIO_PROCESS, 0);
+    self.slice_ns = scheduling().slice_ns;
     self.timer_slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     /* A closed standard descriptor would become one of ours; the placeholder is closed again for the app. */
     for (int fd = 0; fd < 3; fd++)

@@ -393,7 +393,8 @@ static void spare(void) {
     o.tree.own[0] = o.controller, o.tree.own[1] = o.pump, o.tree.own[2] = o.inner;
 }
 
-/* Inner kills. Only when it doesn't (stopped, starved) outer does, and for that inner has to go first. */
+/* Inner kills. Until it has looked once outer kills below it as well: two chances for a turn on a busy processor. But what
+ * forks, or lies too deep, only a parent finds for certain: when inner is stopped or starved it has to go. */
 static void watch_inner(uint64_t now) {
     if (!o.app) return;
     bool over = tenure_over(o.page, atomic_load(&o.page->tenure), now);
@@ -411,8 +412,13 @@ static void watch_inner(uint64_t now) {
         if (o.tree.left == 0) app_is_empty();
         return;
     }
+    if (o.inner <= 0) return;
     uint64_t beat = atomic_load(&o.page->beat_ns), seen = beat > o.kill_since ? beat : o.kill_since;
-    if (o.inner <= 0 || now <= seen + TAKEOVER_MS * NS_PER_MS) return;
+    if (beat == 0) {
+        order_kill(WHY_DEADLINE); /* unless there was another reason */
+        tree_kill_below(&o.tree, o.inner);
+    }
+    if (now <= seen + TAKEOVER_MS * NS_PER_MS) return;
     say("the inner guard did not kill within %d ms (stopped, or starved): outer does", TAKEOVER_MS);
     kill(o.inner, SIGKILL);
     o.kill_since = now; /* not again at every look */

@@ -41,7 +41,7 @@ static void note(struct tree *t, pid_t pid, int error) {
     if (!t->left++ && !t->denied) t->sample = pid;
 }
 
-struct stat_line { pid_t ppid; char state; unsigned long long start; };
+struct stat_line { pid_t ppid; char state; };
 
 /* proc/PID/stat: the command's name may hold anything, so fields count from the last parenthesis. */
 static bool read_stat(const struct tree *t, pid_t pid, struct stat_line *s) {
@@ -56,12 +56,7 @@ static bool read_stat(const struct tree *t, pid_t pid, struct stat_line *s) {
     char *p = strrchr(text, ')');
     if (!p || p[1] != ' ' || !p[2]) return false;
     s->state = p[2];
-    s->ppid = (pid_t)strtol(p + 3, &p, 10);
-    for (int field = 5; field < 22; field++) { /* 22: starttime */
-        p = strchr(p + 1, ' ');
-        if (!p) return false;
-    }
-    s->start = strtoull(p, NULL, 10);
+    s->ppid = (pid_t)strtol(p + 3, NULL, 10);
     return true;
 }
 
@@ -164,6 +159,11 @@ static void kill_below(struct tree *t, pid_t pid, int pidfd, int depth) {
 
 static void kill_below_child(struct tree *t, pid_t pid, int depth) {
     if (t->budget > 0 && t->budget--) kill_below(t, pid, -1, depth);
+}
+
+void tree_kill_below(struct tree *t, pid_t child) {
+    t->budget = DEEP_MOST;
+    kill_below_child(t, child, 0);
 }
 
 static void signal_child(struct tree *t, pid_t pid, int sig) {

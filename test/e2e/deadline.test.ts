@@ -1,6 +1,7 @@
 // G1, G5: when the deadline passes the whole tree is killed, whatever the controller does and whatever the app is.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { app, hand } from "../support/hand.ts";
 import { requires } from "../support/requires.ts";
@@ -27,6 +28,34 @@ for (const [name, options] of Object.entries(controllers)) {
     await h.no_descendant();
   });
 }
+
+/** How often it had the processor and left it. */
+function turns(pid: number): number | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/status`, "latin1");
+    return [...text.matchAll(/ctxt_switches:\s*(\d+)/g)].reduce((sum, [, n]) => sum + Number(n), 0);
+  } catch {
+    return undefined; // it has ended
+  }
+}
+
+test("inner stands in line for a processor before its deadline, and sleeps while that is far", async (t) => {
+  const h = await hand(t, { controller: ["--ttl", "3000", "--renew-for", "0"], app: stubborn });
+  await h.app_tree(3);
+  const inner = h.role("lh-inner");
+  await h.sleep(300); // it has said what there is to say about the start
+  const begin = turns(inner);
+  await h.sleep(300);
+  const later = turns(inner);
+  let last = later;
+  await h.until(() => {
+    const now = turns(inner);
+    if (now !== undefined) last = now;
+    return h.events().some(({ event }) => event === "killing");
+  });
+  assert.equal(later, begin);
+  assert.ok((last ?? 0) >= (later ?? 0) + 10, `${begin}, ${later}, then ${last}`);
+});
 
 test("the deadline passes while the controller is dead: killed as its death demands, at the deadline at the latest", async (t) => {
   const h = await hand(t, {

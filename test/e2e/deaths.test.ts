@@ -2,9 +2,10 @@
 // has changed its user and has daemons; no process of it may survive.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { app, hand, type Hand } from "../support/hand.ts";
+import { promisify } from "node:util";
+import { app, compile, hand, type Hand } from "../support/hand.ts";
 import { requires } from "../support/requires.ts";
 
 const root = process.getuid?.() === 0;
@@ -18,6 +19,16 @@ async function running(
   const h = await hand(t, { controller: ["--ttl", "3000", "--grace", "300"], app: daemons, ...options });
   await h.event("started");
   return h;
+}
+
+const watch = compile("bench/watch.c");
+
+/** When each of them dies. */
+async function deaths(pids: readonly number[]): Promise<bigint[]> {
+  const argv = ["1000000000", "at", "0", ...pids.map(String)];
+  const { stdout } = await promisify(execFile)(watch, argv, { timeout: 30_000 });
+  const [, ...lines] = stdout.trim().split("\n");
+  return lines.map((line) => BigInt(line.split(" ")[1] ?? 0));
 }
 
 test("kill -9 of outer: inner kills the app, the controller hears of it", async (t) => {
@@ -87,6 +98,16 @@ test("kill -STOP of inner: outer kills the app at the deadline", async (t) => {
   await h.gone(doomed);
   await h.event("empty");
   assert.match(h.stderr(), /did not kill within 100 ms/);
+});
+
+test("kill -STOP of inner: the app is dead before inner has to go", async (t) => {
+  const h = await running(t, { controller: ["--ttl", "2500", "--renew-for", "0"] });
+  const doomed = await h.app_tree(processes);
+  const inner = h.role("lh-inner");
+  h.kill(inner, "SIGSTOP");
+  const [inner_at = 0n, ...app_at] = await deaths([inner, ...doomed.map(({ pid }) => pid)]);
+  assert.ok(app_at.length >= processes);
+  for (const at of app_at) assert.ok(at < inner_at, "it lived until outer took over");
 });
 
 test("kill -STOP of inner, then an order to kill: outer does it", async (t) => {

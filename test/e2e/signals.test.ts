@@ -5,6 +5,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { app, hand, type Hand } from "../support/hand.ts";
+import { unprivileged } from "../support/namespace.ts";
+import { requires } from "../support/requires.ts";
 
 /** SIGUSR2 ends `app signals`; the stop signal of these tests. */
 const stop_signal = 12;
@@ -133,3 +135,24 @@ test("the app's timers are as exact as they would be without leasehold", async (
   await h.exit;
   assert.equal(h.stdout(), own);
 });
+
+// Linux 6.12 and later; older ones show no slice, with leasehold or without.
+const chosen = `
+import ctypes, os, platform, struct, sys
+slice_ns = int(sys.argv[1])
+number = {"x86_64": 314, "aarch64": 274}[platform.machine()]
+ctypes.CDLL(None).syscall(number, 0, struct.pack("IIQiIQQQ", 48, 0, 0, 0, 0, slice_ns, 0, 0), 0)
+os.execvp(sys.argv[2], sys.argv[2:])`;
+
+for (const [whose, wrapper] of Object.entries({ usual: [], chosen: ["python3", "-c", chosen, "7000000"] }))
+  test(`the app has the slice of the processor that it would have without leasehold: the ${whose} one`, async (t) => {
+    if (!requires(t, "root")) return;
+    const slice = ["sed", "-n", "s/^se.slice *: *//p", "/proc/self/sched"];
+    const [program = "", ...rest] = [...wrapper, ...unprivileged(), ...slice];
+    const { stdout: own } = spawnSync(program, rest, { encoding: "latin1" });
+    for (const who of [[], unprivileged()]) {
+      const h = await hand(t, { wrapper: [...wrapper, ...who], controller: [], app: slice });
+      await h.exit;
+      assert.equal(h.stdout(), own);
+    }
+  });
