@@ -60,7 +60,7 @@ struct order { /* a frame of the controller, its payload checked */
     uint8_t type;
     uint32_t sequence;
     union {
-        struct { uint32_t cap_ms, grace_ms, stop_signal, scope, flags; } hello;
+        struct hello { uint32_t cap_ms, grace_ms, stop_signal, scope, flags; } hello;
         struct { uint64_t tenure, deadline_ns; } deadline;
         struct { uint64_t tenure; struct strings unset, set, argv; } start;
         struct { uint32_t signal, scope, flags; } signal;
@@ -118,11 +118,12 @@ enum {
 
 struct tree {
     int children_fd, proc_fd;  /* children_fd -1: the kernel has no such file; children are looked for in all of /proc */
-    pid_t own[MAX_OWN];        /* children that this process started itself and spares; 0: none */
+    const pid_t *own[MAX_OWN]; /* where it is said which children this process started itself and spares */
     uint32_t left, denied;     /* seen by the last sweep; not killable for want of permission */
     pid_t sample;              /* one of those left, a denied one first */
     uint64_t began_ns, next_ns, report_ns;
-    uint32_t pause_ms, looks, budget;
+    uint32_t pause_ms, looks;
+    int budget;
 };
 
 /* False with errno: this /proc can't be used to find descendants. EXDEV: it is another PID namespace's. */
@@ -136,8 +137,8 @@ void tree_signal_children(struct tree *t, int sig);
 /* Begins or goes on killing when it is time; main > 0 is a child not reaped yet that leads a process group.
  * True: a report of what is left is due (kill has lasted UNDEAD_FIRST_MS, then each UNDEAD_AGAIN_MS, or is denied). */
 bool tree_kill(struct tree *t, pid_t main, uint64_t now);
-/* State letter of a process from /proc, '?' when it is gone. */
-char tree_state(const struct tree *t, pid_t pid);
+/* What an undead frame says: how many are left, one of them, its state letter ('?': gone, 'P': permission is missing), since. */
+void tree_report(const struct tree *t, uint64_t now, uint32_t report[4]);
 
 /* ---- keeper.c: who has the app as its child --------------------------------------------------------------------- */
 
@@ -148,9 +149,8 @@ struct app { /* what to run and how it finds the world; pointers into the start-
     bool no_new_privs;
 };
 
-/* outer → inner */
-enum { TELL_LOOK = 1, TELL_SIGNAL, TELL_KILL };
-struct tell { uint32_t kind, a, b, c; };
+/* outer → inner: a signal for the app; 0: only to look at the page */
+struct tell { uint32_t signal, scope, stop; };
 /* inner → outer: the payload of a frame */
 struct said { uint32_t type, length; uint8_t payload[32]; };
 
@@ -169,8 +169,10 @@ struct start { /* how this process was started: read-only afterwards */
     char *const *app_argv;
     sigset_t mask;
     struct sigaction chld;
-    int nice, timer_slack_ns;
-    uint64_t slice_ns;     /* of the scheduler; 0: not known */
+    int timer_slack_ns;
+    struct scheduling { /* the kernel's sched_attr */
+        uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t slice_ns, deadline_ns, period_ns;
+    } scheduling;
     bool closed[3];        /* standard descriptors that were closed: the app gets them closed again */
     bool pid1, can_kill, may_change_uid;
     char node[4096], bundle[4096];
@@ -183,7 +185,8 @@ extern struct start self;
 uint64_t now_ns(void);
 int ms_until(uint64_t at_ns, uint64_t now); /* rounded up, for poll; -1 for UINT64_MAX */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));            /* a log line; never blocks */
-void die(int code, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3))); /* before anything runs */
+/* Only as long as nothing runs: standard error may block. */
+#define die(code, ...) (self.log_fd = -1, say(__VA_ARGS__), _exit(code))
 void remember_start(char **argv, char **env);
 void rename_process(const char *name);
 int signals_fd(void);
@@ -195,10 +198,14 @@ int stand_in_line(void);
 /* In a child: gives back signal mask, dispositions and priority, as they were when leasehold was started. */
 void restore_start(void);
 /* Takes NAME out of an environment; puts NAME=value in, in place of an old one. There must be room. */
-void env_take(char **env, const char *name);
+void env_take(char **env, const char *name, size_t length);
 void env_put(char **env, char *entry);
 /* In a child: closes all descriptors from first on. */
 void close_from(int first);
+/* What an argument says; ends the program when that is no number up to `most`. */
+uint64_t number(const char *what, const char *text, uint64_t most);
+/* Waits for a child until an instant; false: it has not ended. */
+bool ended_by(pid_t pid, uint64_t end_ns, int *status);
 int outer_main(int argc, char **argv);
 int probe_main(int argc, char **argv);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,7 +19,7 @@
 #include <unistd.h>
 
 static struct keeper {
-    bool job, orphan, linger, undead;
+    bool job, orphan, linger;
     bool near;                /* the deadline is: in the line for a processor until then */
     bool more;                /* a round ended at its bound: there is more to do without waiting */
     struct tree tree;
@@ -55,11 +56,10 @@ static void tell_tenure(uint8_t type, int n, const uint32_t *values) {
 }
 
 static void tell_undead(void) {
-    uint32_t state = k.tree.denied ? 'P' : (uint32_t)tree_state(&k.tree, k.tree.sample);
-    uint32_t since_ms = (uint32_t)((now_ns() - k.tree.began_ns) / NS_PER_MS);
-    tell_tenure(F_UNDEAD, 4, (uint32_t[]){k.tree.left, (uint32_t)k.tree.sample, state, since_ms});
-    k.undead = true;
-    if (k.orphan) say("%u processes can't be killed since %u ms; the lock is kept", k.tree.left, since_ms);
+    uint32_t report[4];
+    tree_report(&k.tree, now_ns(), report);
+    tell_tenure(F_UNDEAD, 4, report);
+    if (k.orphan) say("%u processes can't be killed since %u ms; the lock is kept", report[0], report[3]);
 }
 
 static void begin_kill(uint32_t why) {
@@ -71,6 +71,44 @@ static void begin_kill(uint32_t why) {
     }
     if (k.why) tree_kill(&k.tree, k.main, now_ns()); /* first the deed: who hears of it competes for the processor */
     tell_tenure(F_KILLING, 1, &k.why);
+}
+
+/* ---- the deadline ---- */
+
+/* The tenure as a job sees it: read-only. */
+static bool tenure_ended(uint64_t now, uint64_t *at) {
+    uint64_t deadline_ns = atomic_load(&k.page->deadline_ns);
+    *at = deadline_ns;
+    return deadline_ns == 0 || now >= deadline_ns || atomic_load(&k.page->tenure) != k.tenure;
+}
+
+/* Why nothing may live any more; 0: it may, until *at. */
+static uint32_t due(uint64_t now, uint64_t *at) {
+    if (!k.job) {
+        uint32_t ordered = atomic_load(&k.page->killing);
+        if (ordered) return ordered;
+        if (tenure_over(k.page, k.tenure, now)) return WHY_DEADLINE;
+        *at = atomic_load(&k.page->deadline_ns);
+        if (*at == 0) *at = now; /* outer closed it this very moment */
+        return 0;
+    }
+    *at = UINT64_MAX;
+    if (k.page && k.tenure && tenure_ended(now, at)) return WHY_DEADLINE;
+    if (now >= k.job_deadline_ns) return k.linger ? WHY_ORDER : WHY_DEADLINE;
+    if (k.job_deadline_ns < *at) *at = k.job_deadline_ns;
+    return 0;
+}
+
+/* Begins the kill when it is time, else sets the timer to when to look again. */
+static void look_at_deadline(void) {
+    uint64_t now = now_ns(), at;
+    if (k.why) return;
+    uint32_t why = due(now, &at);
+    if (why) return begin_kill(why);
+    k.near = at <= now + IN_LINE_MS * NS_PER_MS;
+    if (!k.near) at -= IN_LINE_MS * NS_PER_MS;
+    if (k.job && k.page && k.tenure && at > now + JOB_LOOK_MS * NS_PER_MS) at = now + JOB_LOOK_MS * NS_PER_MS;
+    timer_at(k.timer, at);
 }
 
 /* ---- starting ---- */
@@ -106,7 +144,8 @@ static void become(const struct app *app, pid_t parent, int report_fd) {
     restore_start();
     for (int i = 0; i < 3; i++)
         if (self.closed[i]) close(i);
-    int error = exec_search(app->argv, app->env);
+    uint64_t until; /* this process may have waited long for its turn */
+    int error = due(now_ns(), &until) ? ECANCELED : exec_search(app->argv, app->env);
     if (write(report_fd, &error, sizeof error) < 0) _exit(EXIT_DEFECT);
     _exit(EXIT_NOT_FOUND);
 }
@@ -137,10 +176,8 @@ static void look_exec(void) {
 
 /* ---- reaping ---- */
 
-static void look_at_deadline(void);
-
 static void main_ended(const siginfo_t *si) {
-    if (!k.job) look_at_deadline(); /* outer may have killed it: why comes before how */
+    look_at_deadline(); /* outer may have killed it: why comes before how */
     look_exec();
     if (k.exec_fd >= 0) close(k.exec_fd), k.exec_fd = -1; /* killed before its exec */
     if (k.how != HOW_NO_EXEC) {
@@ -194,20 +231,14 @@ static void parent_gone(void) {
     tenure_close(k.page); /* the jobs beside the app end with it: nobody else is left to tell them */
 }
 
-static void hear_outer(void) {
-    struct tell t;
+static void hear_peer(void) {
+    struct tell t; /* a job expects nothing: there the end is what counts */
     ssize_t n = 1;
-    for (int i = 0; i < ROUND && (n = recv(k.peer, &t, sizeof t, MSG_DONTWAIT)) == sizeof t; i++)
-        if (t.kind == TELL_SIGNAL) {
-            signal_app((int)t.a, t.b);
-            if (t.c && t.b == SCOPE_GROUP) k.linger = true;
+    for (int i = 0; i < ROUND && (n = recv(k.peer, &t, sizeof t, MSG_DONTWAIT)) > 0; i++)
+        if (!k.job && t.signal) {
+            signal_app((int)t.signal, t.scope);
+            if (t.stop && t.scope == SCOPE_GROUP) k.linger = true;
         }
-    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) parent_gone();
-}
-
-static void hear_controller_of_job(void) {
-    char ignored[256];
-    ssize_t n = recv(k.peer, ignored, sizeof ignored, MSG_DONTWAIT); /* nothing is expected; its end is what counts */
     if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) parent_gone();
 }
 
@@ -224,35 +255,9 @@ static void hear_signals(void) {
     }
 }
 
-/* The tenure as a job sees it: read-only. */
-static bool tenure_ended(uint64_t now, uint64_t *at) {
-    uint64_t deadline_ns = atomic_load(&k.page->deadline_ns);
-    *at = deadline_ns;
-    return deadline_ns == 0 || now >= deadline_ns || atomic_load(&k.page->tenure) != k.tenure;
-}
-
-/* Begins the kill when it is time, else sets the timer to when to look again. */
-static void look_at_deadline(void) {
-    uint64_t now = now_ns(), at = UINT64_MAX;
-    if (k.why) return;
-    if (!k.job) {
-        uint32_t ordered = atomic_load(&k.page->killing);
-        if (ordered) return begin_kill(ordered);
-        if (tenure_over(k.page, k.tenure, now)) return begin_kill(WHY_DEADLINE);
-        at = atomic_load(&k.page->deadline_ns);
-        if (at == 0) at = now; /* outer closed it this very moment */
-    } else {
-        if (k.page && k.tenure && tenure_ended(now, &at)) return begin_kill(WHY_DEADLINE);
-        if (now >= k.job_deadline_ns) return begin_kill(k.linger ? WHY_ORDER : WHY_DEADLINE);
-        if (k.job_deadline_ns < at) at = k.job_deadline_ns;
-    }
-    k.near = at <= now + IN_LINE_MS * NS_PER_MS;
-    if (!k.near) at -= IN_LINE_MS * NS_PER_MS;
-    if (k.job && k.page && k.tenure && at > now + JOB_LOOK_MS * NS_PER_MS) at = now + JOB_LOOK_MS * NS_PER_MS;
-    timer_at(k.timer, at);
-}
-
+/* Until nobody is left; that is at once when the app could not be forked. */
 static void keep(void) {
+    if (!k.main) tell_tenure(F_EXITED, 2, (uint32_t[]){k.how, k.value});
     while (!reap()) {
         look_at_deadline();
         if (k.why) {
@@ -268,9 +273,10 @@ static void keep(void) {
         uint64_t expirations;
         if (fds[1].revents && read(k.timer, &expirations, sizeof expirations) < 0) continue;
         if (fds[0].revents) hear_signals();
-        if (fds[2].revents) k.job ? hear_controller_of_job() : hear_outer();
+        if (fds[2].revents) hear_peer();
         if (fds[3].revents) look_exec();
     }
+    tell_tenure(F_EMPTY, 1, &k.reaped);
 }
 
 static void set_up(int peer) {
@@ -291,9 +297,7 @@ void inner_run(struct page *page, uint64_t tenure, const struct app *app, int to
     setsid(); /* after the fork: the app stays in the session of its terminal, inner leaves it */
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int i = 0; i < 3 && null >= 0; i++) dup2(null, i); /* who reads the app's output sees its end */
-    if (k.main) keep();
-    else tell_tenure(F_EXITED, 2, (uint32_t[]){k.how, k.value});
-    tell_tenure(F_EMPTY, 1, &k.reaped);
+    keep();
     if (k.orphan) {
         /* Killed at the same instant it may take a moment longer to end than the app did. */
         struct pollfd gone = {k.controller, POLLRDHUP, 0};
@@ -305,79 +309,64 @@ void inner_run(struct page *page, uint64_t tenure, const struct app *app, int to
 
 /* ---- the job's command line ---- */
 
-static uint64_t number(const char *option, const char *text) {
-    char *end;
-    errno = 0;
-    unsigned long long v = text ? strtoull(text, &end, 10) : 0;
-    if (!text || !*text || *text == '-' || *end || errno)
-        die(EXIT_USAGE, "%s needs a whole number, not '%s'", option, text ? text : "");
-    return v;
-}
-
 static void open_page(void) {
     struct stat st;
+    if (k.page) return;
     if (fstat(4, &st) || st.st_size < PAGE_BYTES)
         die(EXIT_USAGE, "descriptor 4 is not the guard's page: --tenure and --app-env work in the jobs of a controller only");
     k.page = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, 4, 0);
     if (k.page == MAP_FAILED || k.page->magic != PAGE_MAGIC || k.page->env_bytes > (size_t)st.st_size - PAGE_BYTES)
         die(EXIT_USAGE, "descriptor 4 is not the guard's page");
     fcntl(4, F_SETFD, FD_CLOEXEC);
+    /* Locked until this job guard, the last of its tree, has ended: who releases waits for it. */
+    int page = open("/proc/self/fd/4", O_RDONLY | O_CLOEXEC);
+    if (page < 0 || flock(page, LOCK_SH | LOCK_NB)) die(EXIT_JOB_KILLED, "job: leasehold is ending, or /proc can't be used");
+}
+
+/* A copy with room for more, of this process's environment or of the app's original one. */
+static char **environment(bool original, size_t more) {
+    size_t n = 0, room = more;
+    for (char **e = self.env; *e; e++) room++;
+    if (original) open_page(), room += k.page->env_bytes;
+    char **env = calloc(room, sizeof *env);
+    if (!env) die(EXIT_DEFECT, "no memory for the environment");
+    if (!original) for (; self.env[n]; n++) env[n] = self.env[n];
+    else for (char *at = (char *)k.page + PAGE_BYTES, *end = at + k.page->env_bytes; at < end; at += strlen(at) + 1) env[n++] = at;
+    return env;
 }
 
 int job_main(int argc, char **argv) {
     static struct app app = {.tty = -1};
-    bool app_env = false, deadline = false;
-    int first = 2, n_set = 0;
+    bool deadline = false, original = false;
+    int at = 2;
+    for (int i = 2; i < argc && strcmp(argv[i], "--"); i++) original |= !strcmp(argv[i], "--app-env");
+    app.env = environment(original, (size_t)argc);
     k.job = true, k.grace_ms = 2000;
-    for (; first < argc && strcmp(argv[first], "--"); first++) {
-        const char *option = argv[first], *value = argv[first + 1];
-        if (!strcmp(option, "--app-env")) app_env = true;
-        else if (!strcmp(option, "--deadline")) k.job_deadline_ns = number(option, value), deadline = true, first++;
-        else if (!strcmp(option, "--tenure")) k.tenure = number(option, value), first++;
-        else if (!strcmp(option, "--grace")) k.grace_ms = (uint32_t)number(option, value), first++;
-        else if (!strcmp(option, "--unset") && value) first++;
-        else if (!strcmp(option, "--set") && value && strchr(value, '=') > value) first++, n_set++;
+    for (; at < argc && strcmp(argv[at], "--"); at++) {
+        if (!strcmp(argv[at], "--app-env")) continue;
+        char *option = argv[at], *value = argv[++at];
+        if (!strcmp(option, "--deadline")) k.job_deadline_ns = number(option, value, UINT64_MAX), deadline = true;
+        else if (!strcmp(option, "--tenure")) k.tenure = number(option, value, UINT64_MAX), open_page();
+        else if (!strcmp(option, "--grace")) k.grace_ms = (uint32_t)number(option, value, UINT32_MAX);
+        else if (!strcmp(option, "--unset") && value) env_take(app.env, value, strlen(value));
+        else if (!strcmp(option, "--set") && value && strchr(value, '=') > value) env_put(app.env, value);
         else die(EXIT_USAGE, "job: '%s' is not an option, or lacks its value", option);
     }
-    if (first + 1 >= argc) die(EXIT_USAGE, "job: no command; it comes after --");
+    if (at + 1 >= argc) die(EXIT_USAGE, "job: no command; it comes after --");
     if (!deadline) die(EXIT_USAGE, "job: --deadline is missing: no job runs without an end");
     struct stat st;
     if (fstat(3, &st) || !S_ISSOCK(st.st_mode)) die(EXIT_USAGE, "descriptor 3 is not a socket: a job reports there");
     fcntl(3, F_SETFD, FD_CLOEXEC);
-    if (k.tenure || app_env) open_page();
-
-    size_t entries = (size_t)n_set + 1;
-    const char *at = app_env ? (const char *)k.page + PAGE_BYTES : NULL, *end = app_env ? at + k.page->env_bytes : NULL;
-    if (app_env) for (const char *s = at; s < end; s += strlen(s) + 1) entries++;
-    else for (char **e = self.env; *e; e++) entries++;
-    app.env = calloc(entries, sizeof *app.env);
-    if (!app.env) die(EXIT_DEFECT, "no memory for the environment");
-    size_t n = 0;
-    if (app_env) for (; at < end; at += strlen(at) + 1) app.env[n++] = (char *)(uintptr_t)at;
-    else for (char **e = self.env; *e; e++) app.env[n++] = *e;
-    for (int i = 2; i < first; i++) {
-        if (!strcmp(argv[i], "--unset")) env_take(app.env, argv[++i]);
-        else if (!strcmp(argv[i], "--set")) env_put(app.env, argv[++i]);
-        else if (strcmp(argv[i], "--app-env")) i++;
-    }
-    app.argv = argv + first + 1;
+    app.argv = argv + at + 1;
     app.no_new_privs = k.page ? k.page->no_new_privs : !self.can_kill;
 
     setsid();
     set_up(3);
     if (!tree_open(&k.tree)) die(EXIT_CONFIG, "/proc can't be used (%s): descendants could not be found", strerror(errno));
-    uint64_t unused, now = now_ns();
-    if (now >= k.job_deadline_ns || (k.tenure && tenure_ended(now, &unused))) {
-        begin_kill(WHY_DEADLINE);
-        tell_tenure(F_EMPTY, 1, &k.reaped);
-        return EXIT_JOB_KILLED;
-    }
     raise_priority();
     start_main(&app);
     rename_process("lh-job");
-    if (k.main) keep();
-    else tell_tenure(F_EXITED, 2, (uint32_t[]){k.how, k.value});
-    tell_tenure(F_EMPTY, 1, &k.reaped);
+    keep();
     if (k.why && k.why != WHY_MAIN_ENDED) return EXIT_JOB_KILLED;
     if (k.how == HOW_EXIT) return (int)k.value;
     if (k.how == HOW_SIGNAL) return 128 + (int)k.value;

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -12,6 +13,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +38,7 @@ int ms_until(uint64_t at_ns, uint64_t now) {
  * named: quotes, backslashes and control characters become ?). A full log pipe costs the line; the next says how many. */
 void say(const char *format, ...) {
     static unsigned long dropped;
-    char text[900], line[1100];
+    char text[900], line[1100], lost[64] = "";
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -44,22 +46,10 @@ void say(const char *format, ...) {
     bool json = self.page && atomic_load(&self.page->json_log);
     for (unsigned char *c = (unsigned char *)text; *c; c++)
         if (*c < ' ' || (json && (*c == '"' || *c == '\\' || *c > '~'))) *c = '?';
-    char lost[64] = "";
     if (dropped) snprintf(lost, sizeof lost, " (%lu log lines dropped before this one)", dropped);
     int n = snprintf(line, sizeof line, json ? "{\"level\":\"warn\",\"name\":\"guard\",\"message\":\"%s%s\"}\n" : "leasehold: %s%s\n", text, lost);
     if (write(self.log_fd >= 0 ? self.log_fd : 2, line, (size_t)n) == n) dropped = 0;
     else dropped++;
-}
-
-void die(int code, const char *format, ...) {
-    char text[900];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    self.log_fd = -1; /* nothing runs yet: standard error may block */
-    say("%s", text);
-    _exit(code);
 }
 
 /* The C libraries keep some real-time signals for themselves (musl 32 to 34, so that its sigfillset leaves out what others
@@ -85,35 +75,22 @@ void timer_at(int fd, uint64_t at_ns) {
     timerfd_settime(fd, TFD_TIMER_ABSTIME, &t, NULL);
 }
 
-enum { FLAG_RESET_ON_FORK = 1 };
-struct scheduling { uint32_t size, policy; uint64_t flags; int32_t nice; uint32_t priority; uint64_t slice_ns, deadline, period; };
-
-/* Of a normal process, since Linux 6.12; else 0, and nothing can be set. */
-static struct scheduling scheduling(void) {
-    struct scheduling s = {0};
-    if (syscall(SYS_sched_getattr, 0, &s, sizeof s, 0) || s.policy != SCHED_OTHER) s.slice_ns = 0;
-    return s;
-}
-
-static void set_slice(uint64_t slice_ns, uint64_t flags) {
-    struct scheduling s = scheduling();
-    if (s.slice_ns == 0 || s.slice_ns == slice_ns) return;
-    s.slice_ns = slice_ns, s.flags |= flags;
-    syscall(SYS_sched_setattr, 0, &s, 0);
-}
-
 /* Best effort: to be on time on a loaded machine, and not to be paged out when memory is short. Real time where that is
  * allowed: among 500 forking processes nice -10 is 4 % of a core. The guard sleeps nearly always and works in bounded
  * rounds; what it forks is reset to normal. A policy that the user chose is left as it is. */
 void raise_priority(void) {
-    enum { POLICY_RESET_ON_FORK = 0x40000000 };
-    bool normal = syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER && self.nice >= 0;
-    int priority = 1;
-    if (normal && syscall(SYS_sched_setscheduler, 0, SCHED_RR | POLICY_RESET_ON_FORK, &priority)) {
-        /* This needs no privilege, and brings an earlier turn. */
-        set_slice(NS_PER_MS / 10, FLAG_RESET_ON_FORK);
+    enum { RESET_ON_FORK = 1 };
+    struct scheduling real_time = {.size = sizeof real_time, .policy = SCHED_RR, .flags = RESET_ON_FORK, .priority = 1};
+    struct scheduling early = self.scheduling;
+    if (syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER && early.nice >= 0 && syscall(SYS_sched_setattr, 0, &real_time, 0)) {
+        /* This needs no privilege, and brings an earlier turn since Linux 6.12; older ones take it for nothing. */
+        early.flags = RESET_ON_FORK, early.slice_ns = NS_PER_MS / 10;
+        syscall(SYS_sched_setattr, 0, &early, 0);
         setpriority(PRIO_PROCESS, 0, -10);
     }
+    /* What the deepest search needs of the stack: a page that is missing when memory is short has to be waited for. */
+    volatile char stack[32768];
+    for (size_t i = 0; i < sizeof stack; i += 4096) stack[i] = 0;
     syscall(SYS_mlockall, MCL_CURRENT | MCL_ONFAULT);
 }
 
@@ -122,44 +99,52 @@ void raise_priority(void) {
  * turn is given away until the time has come. One short slice given away is often not enough to be behind the next. */
 int stand_in_line(void) {
     uint64_t since = now_ns();
-    for (int i = 0; i < 32; i++) {
-        sched_yield();
-        if (now_ns() - since > NS_PER_MS) return 0; /* others had a turn */
-    }
+    for (int i = 0; i < 32; i++)
+        if (sched_yield() || now_ns() - since > NS_PER_MS) return 0; /* others had a turn */
     return 2; /* nobody else is here: this costs a processor a hundredth of its time */
 }
 
 void restore_start(void) {
-    setpriority(PRIO_PROCESS, 0, self.nice);
     /* Real-time priority takes these away, and reset-on-fork doesn't bring them back. */
-    if (self.slice_ns) set_slice(self.slice_ns, 0);
+    syscall(SYS_sched_setattr, 0, &self.scheduling, 0);
     if (self.timer_slack_ns > 0) prctl(PR_SET_TIMERSLACK, self.timer_slack_ns, 0, 0, 0);
     sigaction(SIGCHLD, &self.chld, NULL);
     set_mask(&self.mask, NULL);
 }
 
 void close_from(int first) {
-    if (syscall(SYS_close_range, first, ~0u, 0) == 0) return;
-    struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files)) return;
-    for (int fd = first; (rlim_t)fd < files.rlim_cur && fd < 65536; fd++) close(fd);
+    if (syscall(SYS_close_range, first, ~0u, 0))
+        for (int fd = first; fd < 65536; fd++) close(fd);
 }
 
-void env_take(char **env, const char *name) {
-    size_t n = strlen(name);
+uint64_t number(const char *what, const char *text, uint64_t most) {
+    char *end = NULL;
+    errno = 0;
+    unsigned long long v = text ? strtoull(text, &end, 10) : 0;
+    if (!text || !*text || *text == '-' || *end || errno || v > most)
+        die(EXIT_USAGE, "%s needs a whole number up to %llu, not '%s'", what, (unsigned long long)most, text ? text : "");
+    return v;
+}
+
+bool ended_by(pid_t pid, uint64_t end_ns, int *status) {
+    while (waitpid(pid, status, WNOHANG | __WALL) == 0) {
+        if (now_ns() >= end_ns) return false;
+        nanosleep(&(struct timespec){0, 100000}, NULL);
+    }
+    return true;
+}
+
+void env_take(char **env, const char *name, size_t length) {
     char **to = env;
     for (char **from = env; *from; from++)
-        if (strncmp(*from, name, n) || (*from)[n] != '=') *to++ = *from;
+        if (strncmp(*from, name, length) || (*from)[length] != '=') *to++ = *from;
     *to = NULL;
 }
 
 void env_put(char **env, char *entry) {
-    size_t n = strcspn(entry, "=");
-    char **to = env;
-    for (char **from = env; *from; from++)
-        if (strncmp(*from, entry, n) || (*from)[n] != '=') *to++ = *from;
-    *to++ = entry;
-    *to = NULL;
+    env_take(env, entry, strcspn(entry, "="));
+    while (*env) env++;
+    env[0] = entry, env[1] = NULL;
 }
 
 /* `pkill leasehold` and `pkill -f leasehold` must not reach the roles that finish outer's work, so they lose its name
@@ -188,8 +173,7 @@ static void look_at_capabilities(void) {
 void remember_start(char **argv, char **env) {
     self.argv = argv, self.env = env, self.log_fd = -1;
     self.pid1 = getpid() == 1;
-    self.nice = getpriority(PRIO_PROCESS, 0);
-    self.slice_ns = scheduling().slice_ns;
+    syscall(SYS_sched_getattr, 0, &self.scheduling, sizeof self.scheduling, 0);
     self.timer_slack_ns = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
     /* A closed standard descriptor would become one of ours; the placeholder is closed again for the app. */
     for (int fd = 0; fd < 3; fd++)
@@ -201,8 +185,8 @@ void remember_start(char **argv, char **env) {
     look_at_capabilities();
 }
 
-/* Node and its bundle lie beside this program. */
-static void find_payload(void) {
+/* Node and its bundle lie beside this program; the rest of the command line is theirs. */
+static void find_payload(char **argv) {
     char dir[3072];
     ssize_t n = readlink("/proc/self/exe", dir, sizeof dir - 1);
     if (n < 0) die(EXIT_CONFIG, "/proc is not mounted (%s): mount it, the guard finds the app's processes there", strerror(errno));
@@ -210,36 +194,35 @@ static void find_payload(void) {
     *strrchr(dir, '/') = 0;
     snprintf(self.node, sizeof self.node, "%s/node", dir);
     snprintf(self.bundle, sizeof self.bundle, "%s/leasehold.cjs", dir);
+    self.controller[0] = self.node, self.controller[1] = self.bundle;
+    for (size_t i = 1; argv[0] && argv[i]; i++) self.controller[i + 1] = argv[i];
 }
 
 /* Every other subcommand is plain TypeScript: no app, no guard. NODE_OPTIONS and LD_PRELOAD are meant for the app. */
-static void run_node(int argc, char **argv) {
-    static char *args[16384], *env[16384];
+static void run_node(char **argv) {
+    static char *env[16384];
     size_t n = 0;
-    find_payload();
-    if ((size_t)argc + 2 > sizeof args / sizeof *args) die(EXIT_USAGE, "more than 16,000 arguments");
-    args[n++] = self.node, args[n++] = self.bundle;
-    for (int i = 1; i < argc; i++) args[n++] = argv[i];
-    n = 0;
+    find_payload(argv);
     for (char **e = self.env; *e && n + 1 < sizeof env / sizeof *env; e++)
         if (strncmp(*e, "NODE_", 5) && strncmp(*e, "LD_", 3)) env[n++] = *e;
     restore_start();
-    execve(self.node, args, env);
+    execve(self.node, self.controller, env);
     die(EXIT_DEFECT, "%s can't be executed (%s): the installation is not complete", self.node, strerror(errno));
 }
 
 int main(int argc, char **argv, char **env) {
     remember_start(argv, env);
     const char *role = argc > 1 ? argv[1] : "";
+    if (argc > 16000) die(EXIT_USAGE, "more than 16,000 arguments");
     if (!strcmp(role, "probe")) return probe_main(argc, argv);
     if (!strcmp(role, "job")) return job_main(argc, argv);
     if (!strcmp(role, "guard")) return outer_main(argc, argv);
     bool command = false;
     for (int i = 2; i < argc; i++) command |= !strcmp(argv[i], "--");
     if (!strcmp(role, "run") && command) {
-        find_payload();
+        find_payload(argv);
         return outer_main(argc, argv);
     }
-    run_node(argc, argv); /* also `run` without a command: there the usage is explained */
+    run_node(argv); /* also `run` without a command: there the usage is explained */
     return EXIT_DEFECT;
 }

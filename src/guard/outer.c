@@ -29,7 +29,7 @@ static struct outer {
     uint8_t in[FRAME_HEADER + FRAME_MAX];
     size_t have;
     uint32_t sequence_in;
-    struct { uint32_t cap_ms, grace_ms, stop_signal, scope; } hello;
+    struct hello hello;
     bool greeted, app, takeover, undead;
     bool killing_told;         /* inner kills before it says so, and may die in between */
     bool mounts_changed, mounts_told; /* one report until the next order: a storm of mounts must not fill the socket */
@@ -70,22 +70,22 @@ static void tell_tenure(uint8_t type, int n, const uint32_t *values) {
     tell(type, payload, 8 + 4 * (uint32_t)n);
 }
 
-static void tell_inner(uint32_t kind, uint32_t a, uint32_t b, uint32_t c) {
-    struct tell t = {kind, a, b, c};
+static void tell_inner(uint32_t signal, uint32_t scope, uint32_t stop) {
+    struct tell t = {signal, scope, stop};
     if (o.to_inner >= 0) send(o.to_inner, &t, sizeof t, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* ---- the app ---- */
 
 static void signal_app(uint32_t sig, uint32_t scope, uint32_t stop) {
-    if (o.app && !o.takeover) tell_inner(TELL_SIGNAL, sig, scope, stop);
+    if (o.app && !o.takeover) tell_inner(sig, scope, stop);
 }
 
 static void order_kill(uint32_t why) {
     uint32_t none = 0;
     if (!o.app) return;
     atomic_compare_exchange_strong(&o.page->killing, &none, why);
-    tell_inner(TELL_LOOK, 0, 0, 0);
+    tell_inner(0, 0, 0);
 }
 
 /* The terminal goes to the app only if it was ours to give, and comes back unless somebody else has it by now. */
@@ -111,10 +111,10 @@ static void app_is_empty(void) {
     tell_tenure(F_EMPTY, 1, (uint32_t[]){atomic_load(&o.page->reaped)});
 }
 
-static void app_is_undead(uint32_t left, pid_t pid, uint32_t state, uint32_t since_ms) {
+static void app_is_undead(const uint32_t report[4]) {
     o.undead = true;
-    if (o.socket < 0 || state == 'P')
-        say("%u processes of the app can't be killed (process %d, state %c) since %u ms: the lock is kept", left, pid, (int)state, since_ms);
+    if (o.socket < 0 || report[2] == 'P')
+        say("%u processes of the app can't be killed (process %u, state %c) since %u ms: the lock is kept", report[0], report[1], (int)report[2], report[3]);
     if (self.pid1 && !self.can_kill) {
         say("CAP_KILL is missing: ending PID 1 instead, the kernel then ends this PID namespace");
         /* The pump dies with us: it gets a moment, well inside the margin, to write down why. */
@@ -134,8 +134,10 @@ static void hear_inner(void) {
         }
         tell((uint8_t)said.type, said.payload, said.length);
         if (said.type == F_KILLING) o.killing_told = true;
-        const uint8_t *v = said.payload + 8; /* behind the tenure */
-        if (said.type == F_UNDEAD) app_is_undead(get_u32(v), (pid_t)get_u32(v + 4), get_u32(v + 8), get_u32(v + 12));
+        if (said.type != F_UNDEAD) continue;
+        uint32_t report[4];
+        for (int v = 0; v < 4; v++) report[v] = get_u32(said.payload + 8 + 4 * v); /* behind the tenure */
+        app_is_undead(report);
     }
     if (n == 0) { /* it is dying: polled further, its end would keep us, with real-time priority, from letting it die */
         close(o.to_inner);
@@ -182,7 +184,7 @@ static uint32_t start_app(const struct order *order) {
     o.env[n] = NULL;
     unpack(&order->u.start.unset, names);
     unpack(&order->u.start.set, entries);
-    for (char **e = names; *e; e++) env_take(o.env, *e);
+    for (char **e = names; *e; e++) env_take(o.env, *e, strlen(*e));
     for (char **e = entries; *e; e++) env_put(o.env, *e);
     unpack(&order->u.start.argv, o.argv);
     o.tty = terminal();
@@ -211,9 +213,9 @@ static uint32_t start_app(const struct order *order) {
 /* ---- the controller's orders ---- */
 
 static uint32_t move_deadline(const struct order *order) {
-    uint64_t tenure = order->u.deadline.tenure, at = order->u.deadline.deadline_ns;
-    uint32_t status = tenure_deadline(o.page, tenure, at, now_ns(), o.hello.cap_ms * NS_PER_MS, o.app || o.exit_code >= 0);
-    if (status == S_DONE) tell_inner(TELL_LOOK, 0, 0, 0); /* it may lie nearer than before */
+    uint32_t status = tenure_deadline(o.page, order->u.deadline.tenure, order->u.deadline.deadline_ns, now_ns(),
+        o.hello.cap_ms * NS_PER_MS, o.app || o.exit_code >= 0);
+    if (status == S_DONE) tell_inner(0, 0, 0); /* it may lie nearer than before */
     return status;
 }
 
@@ -225,9 +227,9 @@ static uint32_t kill_app(const struct order *order) {
     return S_DONE;
 }
 
-static void register_release(const struct order *order) {
+static uint32_t register_release(const struct order *order) {
     o.page->release.set = 0;
-    if (order->u.release.offset == UINT64_MAX) return;
+    if (order->u.release.offset == UINT64_MAX) return S_DONE;
     o.page->release.offset = order->u.release.offset;
     o.page->release.drain_ms = order->u.release.drain_ms;
     o.page->release.release_ms = order->u.release.release_ms;
@@ -235,13 +237,13 @@ static void register_release(const struct order *order) {
     memcpy(o.page->release.paths, order->u.release.paths.at, order->u.release.paths.bytes);
     atomic_thread_fence(memory_order_seq_cst);
     o.page->release.set = 1;
+    return S_DONE;
 }
 
 static uint32_t obey(const struct order *order) {
     switch (order->type) {
     case F_HELLO:
-        o.hello.cap_ms = order->u.hello.cap_ms, o.hello.grace_ms = order->u.hello.grace_ms;
-        o.hello.stop_signal = order->u.hello.stop_signal, o.hello.scope = order->u.hello.scope;
+        o.hello = order->u.hello;
         atomic_store(&o.page->json_log, order->u.hello.flags & 1);
         o.greeted = true;
         return S_DONE;
@@ -255,9 +257,7 @@ static uint32_t obey(const struct order *order) {
         if (order->u.taken.signal) o.taken_at = NEVER; /* a mere sign of life takes no stop */
         return S_DONE;
     case F_KILL: return kill_app(order);
-    case F_RELEASE:
-        register_release(order);
-        return S_DONE;
+    case F_RELEASE: return register_release(order);
     default: /* F_EXIT: order_parse lets no other type through */
         o.exit_code = (int)order->u.exit.code;
         o.exit_at = now_ns() + CONTROLLER_EXIT_MS * NS_PER_MS;
@@ -296,20 +296,12 @@ static void hear_controller(void) {
 /* ---- ends ---- */
 
 /* What is still in the log pipe gets a moment to reach standard error, if that is read at all. */
-static void finish(int code) __attribute__((noreturn));
-static void finish(int code) {
+static _Noreturn void finish(int code) {
     take_terminal_back();
     if (o.controller > 0) kill(o.controller, SIGKILL);
     close(self.log_fd);
     close(o.log_read);
-    for (uint64_t end = now_ns() + LAST_WORDS_MS * NS_PER_MS; o.pump > 0 && now_ns() < end;) {
-        struct pollfd child = {o.signals, POLLIN, 0};
-        struct signalfd_siginfo s;
-        if (waitpid(o.pump, NULL, WNOHANG | __WALL)) _exit(code);
-        if (poll(&child, 1, ms_until(end, now_ns())) > 0)
-            while (read(o.signals, &s, sizeof s) > 0) continue;
-    }
-    if (o.pump > 0) kill(o.pump, SIGKILL);
+    if (o.pump > 0 && !ended_by(o.pump, now_ns() + LAST_WORDS_MS * NS_PER_MS, NULL)) kill(o.pump, SIGKILL);
     _exit(code);
 }
 
@@ -324,7 +316,7 @@ static void after_the_controller(uint64_t now) {
             signal_app(o.hello.stop_signal, o.hello.scope, 1);
             tenure_at_most(o.page, now + o.hello.grace_ms * NS_PER_MS);
         } else tenure_close(o.page);
-        tell_inner(TELL_LOOK, 0, 0, 0);
+        tell_inner(0, 0, 0);
     }
     if (o.app || !o.clean) return; /* its jobs touch the volume too */
     if (o.exit_code >= 0) finish(o.exit_code);
@@ -388,11 +380,6 @@ static void hear_signals(void) {
 
 /* ---- what is due ---- */
 
-/* Whom a sweep of outer spares; said anew before each, for they come and go. */
-static void spare(void) {
-    o.tree.own[0] = o.controller, o.tree.own[1] = o.pump, o.tree.own[2] = o.inner;
-}
-
 /* Inner kills. Until it has looked once outer kills below it as well: two chances for a turn on a busy processor. But what
  * forks, or lies too deep, only a parent finds for certain: when inner is stopped or starved it has to go. */
 static void watch_inner(uint64_t now) {
@@ -402,12 +389,11 @@ static void watch_inner(uint64_t now) {
     if (!over && !atomic_load(&o.page->killing)) return;
     if (o.kill_since == NEVER) o.kill_since = now;
     if (o.takeover) {
-        spare();
         if (tree_kill(&o.tree, 0, now)) {
-            uint32_t state = o.tree.denied ? 'P' : (uint32_t)tree_state(&o.tree, o.tree.sample);
-            uint32_t since_ms = (uint32_t)((now - o.tree.began_ns) / NS_PER_MS);
-            tell_tenure(F_UNDEAD, 4, (uint32_t[]){o.tree.left, (uint32_t)o.tree.sample, state, since_ms});
-            app_is_undead(o.tree.left, o.tree.sample, state, since_ms);
+            uint32_t report[4];
+            tree_report(&o.tree, now, report);
+            tell_tenure(F_UNDEAD, 4, report);
+            app_is_undead(report);
         }
         if (o.tree.left == 0) app_is_empty();
         return;
@@ -427,14 +413,12 @@ static void watch_inner(uint64_t now) {
 /* Children that outer did not start: left by a dead job guard, or by a process that an engine put into the container. */
 static void kill_strays(uint64_t now) {
     if (o.takeover) return;
-    spare();
     tree_sweep(&o.tree, false);
     o.clean = o.tree.left == 0 && o.controller == 0;
     o.strays_at = now + (o.tree.left ? 5 : STRAY_MS) * NS_PER_MS;
 }
 
-static void become_pump(void) __attribute__((noreturn));
-static void become_pump(void) {
+static _Noreturn void become_pump(void) {
     rename_process("lh-pump");
     setsid(); /* writing to a terminal never stops it then */
     restore_start();
@@ -489,9 +473,8 @@ static uint64_t look(uint64_t now) {
 /* ---- set-up ---- */
 
 static bool allowed(const char *entry) {
-    static const char *const names[] = {"PATH=", "HOME=", "TZ=", "HTTP_PROXY=", "HTTPS_PROXY=", "NO_PROXY=", "ALL_PROXY=",
+    static const char *const names[] = {"LEASEHOLD_", "PATH=", "HOME=", "TZ=", "HTTP_PROXY=", "HTTPS_PROXY=", "NO_PROXY=", "ALL_PROXY=",
         "http_proxy=", "https_proxy=", "no_proxy=", "all_proxy="};
-    if (!strncmp(entry, "LEASEHOLD_", 10)) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strncmp(entry, names[i], strlen(names[i]))) return true;
     return false;
@@ -503,13 +486,15 @@ static void read_command_line(int argc, char **argv) {
     bool run = !strcmp(argv[1], "run");
     if (!run && split == 2) die(EXIT_USAGE, "guard: no controller; it comes first: leasehold guard CONTROLLER [ARG…] -- COMMAND [ARG…]");
     if (split + 1 >= argc) die(EXIT_USAGE, "no command; it comes after --");
-    if (argc > 16000) die(EXIT_USAGE, "more than 16,000 arguments");
     self.app_argv = argv + split + 1;
-    if (!run) snprintf(self.node, sizeof self.node, "%s", argv[2]);
-    self.controller[n++] = self.releaser[0] = self.node;
-    if (run) self.controller[n++] = self.releaser[1] = self.bundle;
-    self.releaser[run ? 2 : 1] = (char *)(uintptr_t)"release";
-    for (int i = run ? 1 : 3; i < (run ? argc : split); i++) self.controller[n++] = argv[i];
+    if (!run) {
+        snprintf(self.node, sizeof self.node, "%s", argv[2]);
+        self.controller[0] = self.node;
+        for (int i = 3; i < split; i++) self.controller[i - 2] = argv[i];
+    }
+    self.releaser[n++] = self.node;
+    if (run) self.releaser[n++] = self.bundle;
+    self.releaser[n] = (char *)(uintptr_t)"release";
     n = 0;
     for (char **e = self.env; *e && n < 1023; e++)
         if (allowed(*e)) self.controller_env[n++] = *e;
@@ -565,6 +550,7 @@ static void set_up(void) {
     if (!tree_open(&o.tree))
         die(EXIT_CONFIG, errno == EXDEV ? "/proc is that of another PID namespace: mount the container's own"
             : "/proc is not mounted (%s): mount it, the guard finds the app's processes there", strerror(errno));
+    o.tree.own[0] = &o.controller, o.tree.own[1] = &o.pump, o.tree.own[2] = &o.inner;
     check_can_kill();
     make_page();
     if (pipe2(log_pipe, O_CLOEXEC) || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) || (o.signals = signals_fd()) < 0 ||

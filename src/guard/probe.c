@@ -178,41 +178,34 @@ static const struct operation {
     {"dir", 1, true, false, op_dir},
 };
 
-static const struct operation *operation_at(int argc, char **argv, int at, size_t *number) {
+static const struct operation *operation_at(int argc, char **argv, int at, size_t *amount) {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         const struct operation *op = &operations[i];
         if (strcmp(argv[at], op->name)) continue;
         if (at + op->paths + op->number >= argc) die(EXIT_USAGE, "probe: '%s' lacks an argument", op->name);
-        *number = 0;
-        if (!op->number) return op;
-        const char *text = argv[at + op->paths + 1];
-        char *end;
-        unsigned long long v = strtoull(text, &end, 10);
-        if (!*text || *end || *text == '-' || v > CONTENT_MAX)
-            die(EXIT_USAGE, "probe: '%s' needs a number from 0 to %d, not '%s'", op->name, CONTENT_MAX, text);
-        *number = (size_t)v;
+        *amount = op->number ? number(op->name, argv[at + op->paths + 1], CONTENT_MAX) : 0;
         return op;
     }
     die(EXIT_USAGE, "probe: '%s' is not an operation", argv[at]);
 }
 
 int probe_main(int argc, char **argv) {
-    size_t number;
+    size_t amount;
     restore_start();
     if (argc < 3) die(EXIT_USAGE, "probe: no operation");
     for (int at = 2; at < argc;) { /* all of the line is checked before anything is touched */
-        const struct operation *op = operation_at(argc, argv, at, &number);
+        const struct operation *op = operation_at(argc, argv, at, &amount);
         at += 1 + op->paths + op->number;
     }
     int error = 0;
     for (int at = 2, index = 0; at < argc && !error; index++) {
-        const struct operation *op = operation_at(argc, argv, at, &number);
+        const struct operation *op = operation_at(argc, argv, at, &amount);
         size_t got = 0;
-        if (op->input && (read_all(0, content, number, &got) || got < number))
-            die(EXIT_USAGE, "probe: '%s' wants %zu bytes on standard input, there were %zu", op->name, number, got);
+        if (op->input && (read_all(0, content, amount, &got) || got < amount))
+            die(EXIT_USAGE, "probe: '%s' wants %zu bytes on standard input, there were %zu", op->name, amount, got);
         length = 0;
         uint64_t start = now_ns();
-        if ((error = op->run(argv + at + 1, number))) length = 0;
+        if ((error = op->run(argv + at + 1, amount))) length = 0;
         uint64_t end = now_ns();
         printf("%d %d %s %llu %llu %zu\n", index, error, error ? step : "-", (unsigned long long)start, (unsigned long long)end, length);
         fwrite(content, 1, length, stdout);

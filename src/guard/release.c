@@ -1,14 +1,15 @@
-/* After the death of the controller: what it registered is done for it. Called only with every descendant dead; until it
+/* After the death of the controller: what it registered is done for it. Called only with every descendant dead and the tenure closed; until it
  * returns this process does nothing else, and each step has its limit. */
 #include "guard.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Runs in a child: a hung file system must not hang the guard. */
@@ -26,15 +27,11 @@ static int drain(const char *paths, uint32_t count) {
 
 /* Exit code 0 within the limit. What is late is killed and left to the kernel: it may hang for ever in D state. */
 static bool ended_well(pid_t pid, uint32_t limit_ms, const char *what) {
-    uint64_t end = now_ns() + limit_ms * NS_PER_MS;
     int status;
-    while (waitpid(pid, &status, WNOHANG | __WALL) == 0) {
-        if (now_ns() >= end) {
-            kill(pid, SIGKILL);
-            say("%s took longer than %u ms: the lock is not released, its lease ends by itself", what, limit_ms);
-            return false;
-        }
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    if (!ended_by(pid, now_ns() + limit_ms * NS_PER_MS, &status)) {
+        kill(pid, SIGKILL);
+        say("%s took longer than %u ms: the lock is not released, its lease ends by itself", what, limit_ms);
+        return false;
     }
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
     say("%s failed (%s %d)", what, WIFEXITED(status) ? "exit code" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
@@ -55,8 +52,19 @@ static void become_releaser(uint64_t offset) {
     _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }
 
+/* Jobs that are nobody's descendants here, those of `leasehold exec` and an orphaned inner's, hold a lock on the page to their
+ * end. Their tenure is closed, so that end is near, and none begins. */
+static bool jobs_ended(void) {
+    for (uint64_t end = now_ns() + UNDEAD_AGAIN_MS * NS_PER_MS; flock(self.page_fd, LOCK_EX | LOCK_NB); poll(NULL, 0, 5))
+        if (now_ns() >= end) {
+            say("a job has not ended after %d ms: the lock is not released, its lease ends by itself", UNDEAD_AGAIN_MS);
+            return false;
+        }
+    return true;
+}
+
 void release_run(struct page *page) {
-    if (!page->release.set) return;
+    if (!page->release.set || !jobs_ended()) return;
     page->release.set = 0;
     if (page->release.n_paths) {
         pid_t pid = fork();

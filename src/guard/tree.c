@@ -27,12 +27,13 @@ bool tree_open(struct tree *t) {
     t->proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (t->proc_fd < 0) return false;
     t->children_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+    if (read(t->children_fd, path, sizeof path) < 0) t->children_fd = -1; /* and the kernel's buffer is there from now on */
     return true;
 }
 
 static bool is_own(const struct tree *t, pid_t pid) {
     for (int i = 0; i < MAX_OWN; i++)
-        if (t->own[i] == pid) return true;
+        if (t->own[i] && *t->own[i] == pid) return true;
     return false;
 }
 
@@ -60,15 +61,21 @@ static bool read_stat(const struct tree *t, pid_t pid, struct stat_line *s) {
     return true;
 }
 
-char tree_state(const struct tree *t, pid_t pid) {
+static char state_of(const struct tree *t, pid_t pid) {
     struct stat_line s;
     return read_stat(t, pid, &s) ? s.state : '?';
+}
+
+void tree_report(const struct tree *t, uint64_t now, uint32_t report[4]) {
+    report[0] = t->left, report[1] = (uint32_t)t->sample;
+    report[2] = (uint32_t)(t->denied ? 'P' : state_of(t, t->sample));
+    report[3] = (uint32_t)((now - t->began_ns) / NS_PER_MS);
 }
 
 struct dirent64 { uint64_t ino; int64_t off; uint16_t len; uint8_t type; char name[]; };
 
 /* The next number in a folder of /proc, 0 at its end. Begin with a zeroed one. */
-struct entries { union { struct dirent64 align; char bytes[2048]; } d; long got, at; };
+struct entries { union { struct dirent64 align; char bytes[512]; } d; long got, at; };
 
 static pid_t next_entry(int folder_fd, struct entries *e) {
     for (;;) {
@@ -84,7 +91,7 @@ static pid_t next_entry(int folder_fd, struct entries *e) {
 
 /* The next number in a file `children`, where a blank follows each; 0 at its end. Complete for every child there was when
  * it began: only the parent's own wait takes one off the list, and new ones come last. */
-struct numbers { char text[2048]; ssize_t got, at; };
+struct numbers { char text[512]; ssize_t got, at; };
 
 static pid_t next_number(int fd, struct numbers *n) {
     for (pid_t pid = 0;;) {
@@ -148,17 +155,14 @@ static void kill_below(struct tree *t, pid_t pid, int pidfd, int depth) {
         snprintf(path, sizeof path, "%d/children", thread);
         int fd = openat(threads_fd, path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) continue;
-        while (t->budget > 0 && (child = next_number(fd, &n))) {
-            t->budget--;
-            kill_descendant(t, child, pid, pidfd, depth + 1);
-        }
+        while (t->budget-- > 0 && (child = next_number(fd, &n))) kill_descendant(t, child, pid, pidfd, depth + 1);
         close(fd);
     }
     close(threads_fd);
 }
 
 static void kill_below_child(struct tree *t, pid_t pid, int depth) {
-    if (t->budget > 0 && t->budget--) kill_below(t, pid, -1, depth);
+    if (t->budget-- > 0) kill_below(t, pid, -1, depth);
 }
 
 void tree_kill_below(struct tree *t, pid_t child) {
@@ -168,7 +172,7 @@ void tree_kill_below(struct tree *t, pid_t child) {
 
 static void signal_child(struct tree *t, pid_t pid, int sig) {
     int error = kill(pid, sig) ? errno : 0;
-    if (error == EPERM && tree_state(t, pid) == 'Z') error = 0; /* dead: only its parent's look is missing */
+    if (error == EPERM && state_of(t, pid) == 'Z') error = 0; /* dead: only its parent's look is missing */
     if (sig == SIGKILL) note(t, pid, error);
 }
 

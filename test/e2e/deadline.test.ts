@@ -57,6 +57,17 @@ test("inner stands in line for a processor before its deadline, and sleeps while
   assert.ok((last ?? 0) >= (later ?? 0) + 10, `${begin}, ${later}, then ${last}`);
 });
 
+test("the stack that a kill may need is in memory before the app is", async (t) => {
+  if (!requires(t, "root")) return;
+  const h = await hand(t, { controller: ["--ttl", "20000"], app: [app] });
+  await h.app_tree(1);
+  for (const pid of [h.outer, h.role("lh-inner")]) {
+    const smaps = readFileSync(`/proc/${pid}/smaps`, "latin1");
+    const kB = Number(/\[stack\]\n[^[]*?\nRss:\s+(\d+) kB/.exec(smaps)?.[1]);
+    assert.ok(kB >= 32, `${kB} kB`);
+  }
+});
+
 test("the deadline passes while the controller is dead: killed as its death demands, at the deadline at the latest", async (t) => {
   const h = await hand(t, {
     controller: ["--ttl", "900", "--grace", "60000", "--after-start", "kill-self"],
@@ -119,6 +130,20 @@ test("the deadline passes while the app is traced", async (t) => {
   await h.event("empty");
 });
 
+test("inner gets its turn only after the deadline: the app isn't executed any more", async (t) => {
+  if (!requires(t, "strace")) return;
+  // Each first pipe2 waits: outer's before anything begins, inner's just before it forks the app.
+  const late = ["trace=pipe2", "-e", "inject=pipe2:delay_enter=450000:when=1"];
+  const h = await hand(t, {
+    wrapper: ["strace", "-f", "-qq", "-o", "/dev/null", "-e", ...late],
+    controller: ["--ttl", "400", "--renew-for", "0"],
+    app: [app, "say", "too late"],
+  });
+  assert.equal((await h.event("killing")).why, "deadline");
+  await h.event("empty");
+  assert.equal(h.stdout(), "");
+});
+
 test("a deadline that is renewed keeps the app, far beyond the first one", async (t) => {
   const h = await hand(t, { controller: ["--ttl", "400"], app: [app] });
   await h.event("started");
@@ -130,7 +155,7 @@ test("a deadline that is renewed keeps the app, far beyond the first one", async
 });
 
 test("an order to kill is obeyed, and empty comes after the last process", async (t) => {
-  const h = await hand(t, { controller: ["--kill-after", "300"], app: stubborn });
+  const h = await hand(t, { controller: ["--kill-after", "1500"], app: stubborn });
   const doomed = await h.app_tree(3);
   assert.equal((await h.event("killing")).why, "order");
   await h.event("empty");

@@ -2,10 +2,11 @@
 // has changed its user and has daemons; no process of it may survive.
 
 import assert from "node:assert/strict";
-import { execFile, spawnSync } from "node:child_process";
-import { test } from "node:test";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
+import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
-import { app, compile, hand, type Hand } from "../support/hand.ts";
+import { app, compile, guard, hand, type Hand } from "../support/hand.ts";
 import { requires } from "../support/requires.ts";
 
 const root = process.getuid?.() === 0;
@@ -37,6 +38,7 @@ test("kill -9 of outer: inner kills the app, the controller hears of it", async 
   h.kill(h.outer, "SIGKILL");
   await h.gone(doomed);
   await h.event("orphaned");
+  assert.equal((await h.event("killing")).why, "outer_died");
   await h.event("empty");
 });
 
@@ -97,7 +99,7 @@ test("kill -STOP of inner: outer kills the app at the deadline", async (t) => {
   h.kill(h.role("lh-inner"), "SIGSTOP");
   await h.gone(doomed);
   await h.event("empty");
-  assert.match(h.stderr(), /did not kill within 100 ms/);
+  await h.until(() => /did not kill within 100 ms/.test(h.stderr()));
 });
 
 test("kill -STOP of inner: the app is dead before inner has to go", async (t) => {
@@ -144,6 +146,61 @@ test("outer and the controller get kill -9 together: inner kills the app and rel
   await h.gone(doomed);
   assert.equal((await h.event("released")).record, "record 7");
 });
+
+const long_job = [app, "ignore", "daemon", "child", "daemon"];
+
+/** A job that is not the controller's, as one of `leasehold exec`. */
+function foreign_job(t: TestContext, h: Hand): number {
+  const folder = `/proc/${h.outer}/fd`;
+  const fd = readdirSync(folder).find((name) => readlinkSync(`${folder}/${name}`).includes("leasehold-page"));
+  const page = openSync(`${folder}/${fd}`, "r");
+  const argv = ["job", "--deadline", String(10n ** 18n), "--tenure", "1", "--", ...long_job];
+  const job = spawn(guard, argv, { stdio: ["ignore", "ignore", "ignore", "pipe", page] });
+  closeSync(page);
+  t.after(() => job.kill("SIGKILL"));
+  return job.pid ?? 0;
+}
+
+type Lives = {
+  options: string[];
+  job: (t: TestContext, h: Hand) => number | undefined;
+  dead: (h: Hand) => number[];
+};
+const lives: Record<string, Lives> = {
+  "while outer and the controller get kill -9": {
+    options: ["--job", long_job.join(" ")],
+    job: (_, h) => h.maybe_role("lh-job"),
+    dead: (h) => [h.controller, h.outer],
+  },
+  "that is none of the controller's, while that gets kill -9": {
+    options: [],
+    job: foreign_job,
+    dead: (h) => [h.controller],
+  },
+};
+for (const [when, { options, job, dead }] of Object.entries(lives)) {
+  test(`a job lives ${when}: released only when it has ended`, async (t) => {
+    const h = await running(t, {
+      controller: ["--ttl", "20000", "--grace", "0", "--release", "record 7", ...options],
+    });
+    const doomed = await h.app_tree(processes);
+    await h.event("registered");
+    const job_guard = await h.until(() => job(t, h));
+    const below = await h.tree_below(job_guard, 4);
+    h.kill(job_guard, "SIGSTOP"); // it would end at once
+    for (const pid of dead(h)) h.kill(pid, "SIGKILL");
+    await h.gone(doomed);
+    await h.sleep(1000);
+    assert.deepEqual(h.alive(below), below);
+    assert.equal(
+      h.events().some(({ event }) => event === "released"),
+      false,
+    );
+    h.kill(job_guard, "SIGCONT");
+    await h.gone(below);
+    assert.equal((await h.event("released")).record, "record 7");
+  });
+}
 
 // ---- by accident ----
 

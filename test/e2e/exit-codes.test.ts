@@ -82,7 +82,7 @@ const wrong: Record<string, readonly [command: string[], code: number, sentence:
   "an operation with a wrong number": [
     ["probe", "read", "/x", "-1"],
     64,
-    /needs a number from 0 to 1048576, not '-1'/,
+    /read needs a whole number up to 1048576, not '-1'/,
   ],
   "a job without deadline": [["job", "--", "true"], 64, /--deadline is missing/],
   "a job without command": [["job", "--deadline", "1"], 64, /job: no command/],
@@ -94,7 +94,7 @@ const wrong: Record<string, readonly [command: string[], code: number, sentence:
   "a deadline that is no number": [
     ["job", "--deadline", "5s", "--", "true"],
     64,
-    /--deadline needs a whole number, not '5s'/,
+    /--deadline needs a whole number up to 18446744073709551615, not '5s'/,
   ],
   "a job without its report socket": [
     ["job", "--deadline", "1", "--", "true"],

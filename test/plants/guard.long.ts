@@ -4,16 +4,30 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { all_processes } from "../support/processes.ts";
 import { requires } from "../support/requires.ts";
 import { plants } from "./guard.ts";
 import { planted } from "./planted.ts";
+
+/** A broken guard leaves processes behind; their programs lie in the copy. */
+function end_all_of(copy: string): void {
+  for (const { pid } of all_processes()) {
+    try {
+      if (readlinkSync(`/proc/${pid}/exe`).startsWith(`${copy}/`)) process.kill(pid, "SIGKILL");
+    } catch {
+      // gone, or the kernel's
+    }
+  }
+}
 
 for (const plant of plants) {
   test(plant.what, (t) => {
     if (!requires(t, "musl-gcc", "root")) return;
     const copy = planted(t, join("src/guard", plant.file), plant);
+    t.after(() => end_all_of(copy));
     const guard = join(copy, "dist/leasehold");
     const built = spawnSync("sh", [join(copy, "tools/guard.sh"), "release", guard], { encoding: "utf8" });
     assert.equal(built.status, 0, built.stderr);
@@ -21,6 +35,7 @@ for (const plant of plants) {
     const argv = [
       "--test",
       "--test-timeout=40000",
+      "--test-force-exit",
       "--test-name-pattern",
       `^${plant.name}`,
       join(copy, "test", plant.test),
@@ -33,7 +48,8 @@ for (const plant of plants) {
       timeout: 120_000,
       killSignal: "SIGTERM",
     });
-    const failed = Number(/^# fail (\d+)$|^ℹ fail (\d+)$/m.exec(run.stdout)?.slice(1).find(Boolean) ?? 0);
-    assert.ok(failed > 0, `not found: ${run.stdout.slice(-1500)}`);
+    // What waits for ever for the right thing to happen is cancelled.
+    const found = /^[#ℹ] (fail|cancelled) [1-9]/m.test(run.stdout);
+    assert.ok(found, `not found: ${run.stdout.slice(-1500)}`);
   });
 }
