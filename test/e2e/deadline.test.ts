@@ -95,7 +95,7 @@ const apps: Record<string, readonly [number, ...string[]]> = {
 for (const [name, [least, ...acts]] of Object.entries(apps)) {
   test(`the deadline passes while the app ${name}`, async (t) => {
     if (acts.includes("uid") && !requires(t, "root")) return;
-    const h = await hand(t, { controller: ["--ttl", "1500", "--renew-for", "0"], app: [app, ...acts] });
+    const h = await hand(t, { controller: ["--ttl", "3000", "--renew-for", "0"], app: [app, ...acts] });
     await h.event("started");
     const doomed = least > 0 ? await h.app_tree(least) : [];
     assert.equal((await h.event("killing")).why, "deadline");
