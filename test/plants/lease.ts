@@ -1,6 +1,6 @@
-// The traps of docs/volume-lease.md, each planted once: what looks harmless in code, and let two apps run. But for the eighth: only
-// a holder whose beats count sweeps here, so whoever it races has a higher claim above itself (test/storage/lease/rules.test.ts
-// keeps the rule, and test/model explores it where anybody sweeps).
+// The traps of docs/volume-lease.md as defects: what looks harmless in code, and let two apps run. Those are here that the
+// simulator finds by one broken rule; the rest is kept by the scenes of test/storage/lease/rules.test.ts, because several rules
+// have to be broken at once, or the margin of the guard's deadline covers them; the ninth by neither.
 
 import type { CorePlant } from "./core.ts";
 
@@ -100,27 +100,6 @@ export const lease_plants: CorePlant[] = [
     lock: "file",
   },
   {
-    what: "trap 9: `released` is written while the app lives",
-    file: "storage/lease/lease.ts",
-    from: "      throw this.#observer.unknown(flaw);\n    });\n  }\n\n  /** The record",
-    to: '      this.#observer.owe(released(life, "clean"));\n      throw this.#observer.unknown(flaw);\n    });\n  }\n\n  /** The record',
-    lock: "file",
-  },
-  {
-    what: "trap 10: the observer counts with the length that is in force now, not with the recorded one",
-    file: "storage/lease/sightings.ts",
-    from: "    const tv_ms = beat?.value?.tv_ms ??",
-    to: "    const tv_ms = scene.identity?.tv_ms ?? beat?.value?.tv_ms ??",
-    lock: "file",
-  },
-  {
-    what: "trap 11: clocks run at one rate",
-    file: "core/lease.ts",
-    from: "clock_rate_bound = 1e-3",
-    to: "clock_rate_bound = 0",
-    lock: "file",
-  },
-  {
     what: "trap 12: a missing beat is silence",
     file: "storage/lease/sightings.ts",
     from: '    if (one?.state === "released") return 0n;',
@@ -128,24 +107,10 @@ export const lease_plants: CorePlant[] = [
     lock: "file",
   },
   {
-    what: "trap 12: a beat is missing since before the own claim",
-    file: "storage/lease/lease.ts",
-    from: "    this.#observer.sightings.forget_missing();\n",
-    to: "",
-    lock: "file",
-  },
-  {
     what: "trap 13: a rollback of the volume is not waited out",
     file: "storage/lease/rules.ts",
     from: "paranoid || all",
     to: "(paranoid && all) || all",
-    lock: "file",
-  },
-  {
-    what: "a volume without any claim is a fresh one",
-    file: "storage/lease/rules.ts",
-    from: "paranoid || all",
-    to: "(paranoid && all) || paranoid",
     lock: "file",
   },
   {
@@ -168,47 +133,5 @@ export const lease_plants: CorePlant[] = [
       },
     ],
     lock: "witnessed",
-  },
-  {
-    what: "a beat counts from its answer",
-    file: "storage/lease/lease.ts",
-    from: "    return { proof: { t0_ns, bound_ms: life.tv_ms }, flaw: null, scene };",
-    to: "    return { proof: { t0_ns: this.#options.time.now_ns() + 0n * t0_ns, bound_ms: life.tv_ms }, flaw: null, scene };",
-    lock: "file",
-  },
-  {
-    what: "a beat counts although a higher claim is there",
-    file: "storage/lease/rules.ts",
-    from: "  if (higher !== null) return higher;\n",
-    to: "  if (higher?.final === true) return higher;\n",
-    lock: "file",
-  },
-  {
-    what: "a passed chain deadline ends nothing",
-    file: "storage/lease/lease.ts",
-    from: "    if (t0_ns >= life.chain_ns) this.#end(life, unheard);",
-    to: "",
-    also: [
-      {
-        file: "storage/lease/lease.ts",
-        from: "    if (this.#observer.now_ns(scene) >= life.chain_ns) this.#end(life, unheard);",
-        to: "",
-      },
-    ],
-    lock: "file",
-  },
-  {
-    what: "a torn read is no change",
-    file: "storage/lease/sightings.ts",
-    from: '    const since = known?.bytes === bytes && state !== "unreadable" ? known.first_end_ns : first_end_ns;',
-    to: '    if (known && state === "unreadable") return void this.#all.set(instance, { ...known, newest_start_ns, claimed });\n    const since = known?.bytes === bytes && state !== "unreadable" ? known.first_end_ns : first_end_ns;',
-    lock: "file",
-  },
-  {
-    what: "the release program writes for whoever is not dead yet",
-    file: "storage/lease/lease.ts",
-    from: "  async close(): Promise<void> {\n    this.#cancel_end();",
-    to: '  async close(): Promise<void> {\n    if (this.#life) this.#observer.owe(released(this.#life, "clean"));\n    this.#cancel_end();',
-    lock: "file",
   },
 ];
