@@ -29,8 +29,9 @@ export type ContenderOptions = {
   node?: string;
   /** More options of `leasehold run`. */
   args?: readonly string[];
-  /** Instead of the stamper. */
+  /** Instead of the stamper. stamps: it becomes one. */
   app?: readonly string[];
+  stamps?: boolean;
   /** Of the stamper. */
   stamper?: readonly ("ignore" | "daemon")[];
   env?: NodeJS.ProcessEnv;
@@ -83,7 +84,7 @@ export class Contenders {
       env: { PATH: process.env.PATH, ...env },
     });
     appendFileSync(join(this.folder, "guards"), `${child.pid ?? ""}\n`);
-    const contender = new Contender(node, child, options.app === undefined);
+    const contender = new Contender(node, child, options.stamps ?? options.app === undefined);
     this.all.push(contender);
     return contender;
   }

@@ -31,6 +31,8 @@ export class Moosefs {
     const words = options === "" ? [] : ["-o", options];
     const script = 'until mfsmount "$@" >/dev/null 2>&1; do sleep 0.2; done';
     execFileSync("timeout", ["60", "sh", "-c", script, "mount", path, "-H", scene_address, ...words]);
+    // The chunk server may have yet to come; whatever writes until then waits.
+    execFileSync("timeout", ["60", "sh", "-ec", 'echo ready >"$0/ready"; sync; rm "$0/ready"', path]);
   }
 }
 

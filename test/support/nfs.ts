@@ -37,6 +37,8 @@ export class Nfs {
     const source = `${this.#server.address}:${version === "3" ? this.folder : "/"}`;
     const all = [`vers=${version}`, ...(version === "3" ? ["nolock"] : []), ...(options ? [options] : [])];
     on.run(`mkdir -p "$3"; mount -t nfs -o "$1" "$2" "$3"`, all.join(","), source, path);
+    // NFSv4 lets nobody open anything before its clients of an earlier life had 10 s to come back.
+    on.run('echo ready >"$1/ready"; rm "$1/ready"', path);
   }
 
   /** The server is gone, without a word to its clients; and back. */

@@ -3,6 +3,8 @@
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import "./contenders.ts";
+import { guard } from "./hand.ts";
 import { run_in_uml } from "./uml.ts";
 
 /** uml: another kernel (uml.ts), with NFS, NBD and CIFS. namespaces: this kernel; own network, mounts, processes. */
@@ -48,13 +50,15 @@ export async function scene(options: SceneOptions): Promise<Fact[]> {
     .map((line) => JSON.parse(line.slice(mark.length)) as Fact);
 }
 
+/** Test programs are compiled out here (contenders.ts): in User Mode Linux this tree is read-only. */
+const environment = { LEASEHOLD_TEST_COMPILED: "1", LEASEHOLD_TEST_GUARD: guard };
+
 type Ended = { output: string; exit: number | null };
 
 async function in_uml(command: readonly string[], options: SceneOptions): Promise<Ended> {
   const words = command.map((word) => `'${word.replaceAll("'", "'\\''")}'`).join(" ");
   const { output, exit, console } = await run_in_uml({
-    // Compiled out here: there this tree is read-only.
-    env: { LEASEHOLD_TEST_COMPILED: "1" },
+    env: environment,
     script: `exec ${words}`,
     timeout_ms: options.timeout_ms,
     memory_mb: options.memory_mb ?? 1024,
@@ -68,7 +72,7 @@ async function in_namespaces(command: readonly string[], options: SceneOptions):
   const inner = ["--pid", "--fork", "--kill-child", "--mount-proc", "--", "sh", "-ec", prepare, "scene"];
   const child = spawn("setpriv", [...wrapper, ...inner, ...command], {
     stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, HOME: "/run", LEASEHOLD_TEST_COMPILED: "1" },
+    env: { PATH: process.env.PATH, HOME: "/run", ...environment },
     detached: true,
   });
   const timer = setTimeout(() => child.kill("SIGKILL"), options.timeout_ms);

@@ -25,6 +25,19 @@ export function ready(t: TestContext, kind: Kind): boolean {
   }
 }
 
+export function ready_locally(t: TestContext, kind: "ext4" | "bindfs" | "glusterfs" | "moosefs"): boolean {
+  if (!requires(t, "etcd")) return false;
+  switch (kind) {
+    case "ext4":
+      return requires(t, "root", "ip", "unshare", "setpriv", "mkfs.ext4");
+    case "bindfs":
+      return requires(t, "root", "ip", "unshare", "setpriv", "bindfs");
+    case "glusterfs":
+    case "moosefs":
+      return ready(t, kind);
+  }
+}
+
 /** How old views are, from the scene `ages`; options: of the mount. */
 export async function measured_ages(t: TestContext, kind: Kind, pace: string, options = ""): Promise<Ages> {
   const args = [kind, pace, options];

@@ -32,7 +32,7 @@ async function mounts(): Promise<[string, string]> {
 const [a, b] = await mounts();
 const pace =
   extent === "quick"
-    ? { change_ms: 700, look_ms: 200, lasts_ms: 10_000 }
+    ? { change_ms: 700, look_ms: 200, lasts_ms: 6000 }
     : { change_ms: 20_000, look_ms: 500, lasts_ms: 130_000 };
 tell("ages", { kind, options, ...(await view_ages(a, b, pace)) });
 scene_end();
