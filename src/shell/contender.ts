@@ -17,7 +17,7 @@ import { release_line } from "./give-back.ts";
 import { core_event } from "./guard-events.ts";
 import { type Commands, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
 import { type HookEffect, type HookResult, performer } from "./perform.ts";
-import { record_beside } from "./record-beside.ts";
+import { check_beside } from "./record-beside.ts";
 import { describe_reload, reload, rules_of } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -180,7 +180,12 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     };
     if (config.volumes.length === 0 || config.attach !== null)
       return open_lock(config.lock, { ...options, register: true });
-    await volumes.check(await record_beside(config.lock, options));
+    const began_ns = time.now_ns();
+    await check_beside(volumes, config.lock, options, () => {
+      const most_ms =
+        config.when_busy === "exit" ? 3 * timing.attempt_ms : (config.wait_timeout_ms ?? Infinity);
+      return early.length > 0 || ms_between(began_ns, time.now_ns()) > most_ms;
+    });
     identity.volume_id = volumes.ids;
     const volume = witness_of(config, volumes.reports[0], options.on_note);
     return open_lock(config.lock, { ...options, register: true, ...(volume && { volume }) });

@@ -312,6 +312,10 @@ test("a release without an answer is tried again until the lease has ended by it
   one.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
   one.tell({ type: "unreleased", tenure: 1n, because: "no answer" });
   assert.deepEqual(names(one.at(1n * s).tell({ type: "tick" })), ["release"]);
+  const told = one.because;
+  one.tell({ type: "unreleased", tenure: 1n, because: "no answer" });
+  assert.equal(one.because, told, "the same reason is told once");
+  one.at(2n * s).tell({ type: "tick" });
   one.at(10n * s).tell({ type: "unreleased", tenure: 1n, because: "no answer" });
   assert.equal(one.state.at === "exited" && one.state.code, 0);
 });

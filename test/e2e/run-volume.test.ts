@@ -63,6 +63,18 @@ test("an empty volume that nobody had is labelled, its id is in the record, and 
   assert.equal(contenders.lives().length, 1);
 });
 
+test("an empty volume waits for its label until the lock service answers", async (t) => {
+  const one = await scene(t);
+  if (!one) return;
+  const { servers, folder, contenders, start } = one;
+  const volume = tmpfs(folder, "volume");
+  servers.stop();
+  const a = start("a", volume);
+  await a.line(/has no identity; .* it doesn't answer, trying again/);
+  servers.resume();
+  await contenders.holder();
+});
+
 test("a path where nothing is mounted: refused with 74 and the classic mistake's name", async (t) => {
   const one = await scene(t);
   if (!one) return;
