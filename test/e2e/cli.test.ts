@@ -104,8 +104,9 @@ test("run: wrong options are one sentence and start nothing, also where the guar
   assert.deepEqual({ status, stdout }, { status: 64, stdout: "" });
   assert.equal(stderr, "leasehold: unknown option '--lok'; did you mean --lock?\n");
   const file = leasehold(bin, "run", "--lock", "file:///nowhere/volume", "--", "echo", "started");
-  assert.deepEqual([file.status, file.stdout], [78, ""]);
-  const remedy = /^\/nowhere\/volume isn't labelled .* label it: leasehold volume init \/nowhere\/volume$/;
+  assert.deepEqual([file.status, file.stdout], [74, ""]);
+  const remedy =
+    /^the volume "\/nowhere\/volume" doesn't exist, or is a link that leads nowhere \(ENOENT\); mount it$/;
   assert.match(String(last_line(file.stderr).message), remedy);
   const listen = run("--listen", "192.0.2.1:80", "--", "echo", "started");
   assert.deepEqual([listen.status, listen.stdout], [78, ""]);
