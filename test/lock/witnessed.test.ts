@@ -11,6 +11,8 @@ import type { LockOptions, VolumeWitness } from "../../src/lock/lock.ts";
 import { type Carry, MemoryLock, MemoryService } from "../../src/lock/memory.ts";
 import { WitnessedLock } from "../../src/lock/witnessed/lock.ts";
 import { release_witnessed } from "../../src/lock/witnessed/release.ts";
+import { ProbeStore } from "../../src/storage/lease/probe-store.ts";
+import type { VolumeStore, Write } from "../../src/storage/lease/store.ts";
 import { start_etcd } from "../support/etcd.ts";
 import { requires } from "../support/requires.ts";
 import { Volumes } from "../support/volumes.ts";
@@ -67,14 +69,22 @@ function scene(t: TestContext, on_outage: "stop" | "hold") {
     return request();
   };
   const witness: VolumeWitness = { ...volumes.witness(name), on_outage };
-  const contender = (of: MemoryService = service) => {
+  /** before: each of its passes over the volume. */
+  const contender = (of: MemoryService = service, before: (writes: readonly Write[]) => void = () => {}) => {
     const lost: string[] = [];
+    const probe = new ProbeStore({ path: witness.path, time: real_time, limit_ms: 5000 });
+    const store: VolumeStore = {
+      async pass(writes) {
+        before(writes);
+        return probe.pass(writes);
+      },
+    };
     const identity = { holder: "n", instance: randomUUID(), boot_id: "b", address: null, volume_id: null };
     const options: LockOptions = {
       ...{ identity, ttl_ms, attempt_ms: 500, time: real_time },
       on_lost: (because) => void lost.push(because),
     };
-    const lock = new WitnessedLock((inner) => new MemoryLock(of, inner, carry), witness, options);
+    const lock = new WitnessedLock((inner) => new MemoryLock(of, inner, carry), witness, options, { store });
     t.after(() => lock.close());
     return { lock, lost, instance: identity.instance };
   };
@@ -172,3 +182,46 @@ test("a claim is withdrawn when its lock can't be proved any more", async (t) =>
   outage.on = false;
   await take_over(a.lock);
 });
+
+/** Is to be written: its first beat as one that runs, or its claim. */
+const says_running = (write: Write): boolean =>
+  write.do === "write" && write.content.includes('"state":"running","ran":true');
+const makes_claim = (write: Write): boolean => write.do === "create" && write.name.endsWith(".claim");
+
+test("stop: the lock goes while the last beat is under way: nothing is taken, and nobody has to be fenced", async (t) => {
+  const { service, contender } = scene(t, "stop");
+  const before = contender();
+  await taken(before.lock);
+  await before.lock.release("clean");
+  let deleted = false;
+  const a = contender(service, (writes) => {
+    if (deleted || !writes.some(says_running)) return;
+    deleted = true;
+    service.delete();
+  });
+  assert.equal((await a.lock.take()).kind, "busy", "it counted on the volume alone");
+  assert.ok(deleted);
+  const { previous, token } = await taken(contender().lock);
+  assert.equal(previous?.instance, before.instance, "whose app was never started was nobody");
+  assert.equal(previous.state, "clean");
+  assert.equal(token, 3n);
+});
+
+for (const [what, answers] of [
+  ["the lock is given back", true],
+  ["giving the lock back has no answer", false],
+] as const)
+  test(`the first attempt fails on the volume, and ${what}: nobody has to be fenced in the second`, async (t) => {
+    const { service, outage, contender } = scene(t, "stop");
+    let failed = false;
+    const a = contender(service, (writes) => {
+      if (failed || !writes.some(makes_claim)) return;
+      failed = true;
+      outage.on = !answers;
+      throw new LockUnknown("no answer", "", "trying again");
+    });
+    await assert.rejects(a.lock.take(), LockUnknown);
+    assert.equal(service.record?.state, answers ? "clean" : "running");
+    outage.on = false;
+    assert.equal((await taken(a.lock)).previous?.state ?? "clean", "clean");
+  });

@@ -135,9 +135,12 @@ export class Inner {
     await this.#in_turn(() => this.lock.release(state));
     this.#proof = null;
   }
-  /** Not answered: the next take() gives it back first, or it ends by itself. */
+  /**
+   * Nothing was started under it. Where the record is ours already it says so: left running it would have us fenced, by ourselves
+   * as well. Not answered: the next take() gives it back first, or it ends by itself.
+   */
   async give_back(): Promise<void> {
-    await this.release("as-found").catch(expected);
+    await this.release(this.#unmarked ? "as-found" : "clean").catch(expected);
   }
 
   #in_turn<T>(work: () => Promise<T>): Promise<T> {

@@ -88,31 +88,46 @@ export class WitnessedLock implements Lock {
         this.#lease.acquire({ token: answer.token, is_live }),
         derive(this.#options.ttl_ms).renew_ms,
       );
-      if (acquired.kind === "acquired") {
-        const { claim: token, proof, previous, previous_seen_ns } = acquired;
-        this.#volume_proof = proof;
-        // The volume names the last who ran. Where nobody ever did, the lock's record may be of before there was a volume lease.
-        const found = previous ? { previous, previous_seen_ns } : answer;
-        if (found.previous === null || found.previous.state === "clean") await this.#inner.mark_if_needed();
-        return {
-          ...{ kind: "taken", token, lock_token: answer.token, proof: this.#proof(proof) },
-          ...{ previous: found.previous, previous_seen_ns: found.previous_seen_ns },
-        };
+      if (acquired.kind === "refused") {
+        // R6: whoever holds the lock and sees life gives it back.
+        await this.#inner.give_back();
+        return { kind: "busy", holder: acquired.holder };
       }
-      // R6: whoever holds the lock and sees life gives it back.
-      await this.#inner.give_back();
-      return { kind: "busy", holder: acquired.holder };
+      const { claim: token, previous, previous_seen_ns } = acquired;
+      const proof = this.#proof(acquired.proof);
+      if (proof === null) {
+        // R2: the lock went while the last beat was under way. Nothing was started under either.
+        await this.#lease.withdraw("its lock was lost while it was taken");
+        await this.#inner.give_back();
+        return { kind: "busy", holder: null };
+      }
+      this.#volume_proof = acquired.proof;
+      const found = previous ? { previous, previous_seen_ns } : this.#found(answer);
+      if (found.previous === null || found.previous.state === "clean") await this.#inner.mark_if_needed();
+      return {
+        ...{ kind: "taken", token, lock_token: answer.token, proof },
+        ...{ previous: found.previous, previous_seen_ns: found.previous_seen_ns },
+      };
     } catch (error) {
       await this.#inner.give_back();
       throw error;
     }
   }
 
-  /** R2: V under hold; else whichever of V and L ends first. */
-  #proof(volume: Proof): Proof {
+  /**
+   * Where nobody ever ran by the volume, the lock's record may be of before there was a volume lease. Unless it is our own, left running:
+   * that was an attempt which came to nothing here, and had no answer when it was given back.
+   */
+  #found({ previous, previous_seen_ns }: Taken): Pick<Taken, "previous" | "previous_seen_ns"> {
+    const own = previous?.instance === this.#options.identity.instance && previous.state === "running";
+    return own ? { previous: null, previous_seen_ns: null } : { previous, previous_seen_ns };
+  }
+
+  /** R2: V under hold; else whichever of V and L ends first. null: L is needed, and isn't there. */
+  #proof(volume: Proof): Proof | null {
     const lock = this.#inner.proof;
-    if (this.#holds_on || lock === null) return volume;
-    return end_of(lock) < end_of(volume) ? lock : volume;
+    if (this.#holds_on) return volume;
+    return lock === null || end_of(lock) < end_of(volume) ? lock : volume;
   }
 
   /** R3, R2, R6. */
@@ -129,7 +144,8 @@ export class WitnessedLock implements Lock {
     if (beat.status === "fulfilled" && beat.value.kind === "proved") this.#volume_proof = beat.value.proof;
     for (const answer of [renewal, beat]) if (answer.status === "rejected") throw answer.reason;
     if (this.#volume_proof === null) return { kind: "lost", because: "the volume lease isn't held" };
-    return { kind: "proved", proof: this.#proof(this.#volume_proof) };
+    const proof = this.#proof(this.#volume_proof);
+    return proof ? { kind: "proved", proof } : { kind: "lost", because: "the lock isn't held" };
   }
 
   async mark(): Promise<void> {

@@ -193,6 +193,12 @@ export class VolumeLease {
     return { kind: "acquired", claim: life.claim, proof, previous, previous_seen_ns };
   }
 
+  /** Of what was acquired, before anything was started under it. */
+  withdraw(because: string): Promise<Refused | null> {
+    const life = this.#life;
+    return this.#in_turn(async () => life && this.#withdraw(life, because));
+  }
+
   /** R5.4: it has come to nothing. It never started anything, so it may say so at once. */
   async #withdraw(life: Life, because: string): Promise<Refused> {
     const { time, random } = this.#options;
