@@ -52,6 +52,8 @@ export const default_probe: ProbePlan = { every_ms: 5000, limit_ms: 3000, misses
 
 /** The guard flushes them for a dead controller, and its frame has room for so many. */
 const volumes_max = 16;
+/** Older views are some cache's fault, not a kind of storage. */
+const view_age_max_ms = 600_000;
 const paths_max_bytes = 2000;
 
 /** Takes one --volume apart. Whether its values are right shows when the templates are filled in. */
@@ -191,8 +193,15 @@ function read_field(key: Key, value: string, where: string): Partial<VolumeRequi
     }
     case "min-free":
       return { min_free_bytes: parse_size(value, `min-free of ${where}`) };
-    case "view-age":
-      return { view_age_ms: parse_duration(value, `view-age of ${where}`) };
+    case "view-age": {
+      const view_age_ms = parse_duration(value, `view-age of ${where}`);
+      if (view_age_ms > view_age_max_ms)
+        return refuse(
+          `has view-age=${value}, and every take-over would wait for twice as long`,
+          `give what was measured, at most ${format_duration(view_age_max_ms)}`,
+        );
+      return { view_age_ms };
+    }
     case "probe":
       return { probe: read_probe(value, where) };
     case "on-read-only":

@@ -9,8 +9,8 @@ import { hear, is_provably_ours, renew } from "./tenure.ts";
 import { ms_to_ns } from "./time.ts";
 import { contend } from "./turn.ts";
 
-/** How long a release is tried; then the lease ends by itself. */
-const release_most_ms = 10_000;
+/** How long a release is tried; then the lease ends by itself. A volume that is lost won't take it a little later either. */
+const release_most_ms = { usual: 10_000, volume_lost: 1000 };
 
 type After = { tenure: Tenure; ending: Ending; end: AppEnd | null };
 
@@ -208,7 +208,8 @@ function detach(state: PostStop, effects: Effect[], context: Context, because: s
 
 function release(state: PostStop, effects: Effect[], context: Context, because: string | null): Step {
   const { tenure, ending, end, clean } = state;
-  const limit_ns = context.now_ns + ms_to_ns(release_most_ms);
+  const most_ms = ending.why === "volume-lost" ? release_most_ms.volume_lost : release_most_ms.usual;
+  const limit_ns = context.now_ns + ms_to_ns(most_ms);
   const lease_end_ns = end_of(tenure.proof);
   const until_ns = lease_end_ns < limit_ns ? lease_end_ns : limit_ns;
   const releasing: Releasing = {

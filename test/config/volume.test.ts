@@ -77,6 +77,11 @@ const bad: readonly (readonly [what: string, texts: readonly string[], sentence:
     ["/a,min-free=10"],
     /^78 min-free of --volume "\/a,min-free=10" is "10", without a unit; /,
   ],
+  [
+    "a view that is too old",
+    ["/a,view-age=11m"],
+    /^78 --volume "\/a,view-age=11m" has view-age=11m, and every take-over would wait .*, at most 600s$/,
+  ],
   ["x for ×", ["/a,probe=5s/3sx2"], /has probe=5s\/3sx2, without the sign ×; write 5s\/3s×2, or 5s\/3s\/2$/],
   ["* for ×", ["/a,probe=5s/3s*2"], /write 5s\/3s×2, or 5s\/3s\/2$/],
   ["a probe without limit", ["/a,probe=5s"], /which is no EVERY\/LIMIT×MISSES; write e\.g\. probe=5s\/3s×2$/],

@@ -409,6 +409,20 @@ test("also a lock that is another's already is no reason to leave the volume att
   assert.deepEqual(names(one.tell(done("detach"))), ["exit"]);
 });
 
+test("a volume that is lost takes no release either: a second later it ends", () => {
+  const one = running();
+  const unreleased: Event = { type: "unreleased", tenure: 1n, because: "no answer" };
+  one.tell(
+    { type: "volume-lost", tenure: 1n, because: "it is gone", how: "kill" },
+    { type: "empty", tenure: 1n },
+  );
+  one.at(900n * (s / 1000n)).tell(unreleased);
+  const still: string = one.state.at;
+  assert.equal(still, "releasing");
+  one.at(1n * s).tell(unreleased);
+  assert.equal(one.state.at === "exited" && one.state.code, 81);
+});
+
 test("the volume is gone: killed at once, flushed within the drain's time, released; 81", () => {
   const timing = { ...rules.timing, drain_ms: 1000 };
   const one = running({ drains: true, timing });
