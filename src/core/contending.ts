@@ -50,15 +50,10 @@ export const contending: Handlers<Contending> = {
         context,
         "the lock came too late",
       );
-    if (wrong.length > 0)
-      return after_app(
-        closed,
-        { why: "refused", because: wrong.join("; ") },
-        null,
-        [],
-        context,
-        wrong.join("; "),
-      );
+    if (wrong.length > 0) {
+      const because = `${wrong.join("; ")}; that length was granted, not asked for: lengthen it there, or shorten the parts`;
+      return after_app(closed, { why: "refused", because }, null, [], context, because);
+    }
     return next(
       { at: "preparing", tenure, step: "opening", mark_at_ns: null },
       effects,

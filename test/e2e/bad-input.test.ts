@@ -2,12 +2,11 @@
 // One representative of each kind, through the real binary; the others are at their parts (test/config, test/cli, test/lock).
 
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { createServer as http_server } from "node:http";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { record_format } from "../../src/core/record.ts";
@@ -15,60 +14,10 @@ import { Authority } from "../support/certificates.ts";
 import { Contenders } from "../support/contenders.ts";
 import { type Etcd, etcd } from "../support/etcd.ts";
 import { guard } from "../support/hand.ts";
+import { folder_of, refused, secret } from "../support/refusals.ts";
 import { relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
 import { ensemble, operator } from "../support/zookeeper.ts";
-
-const secret = "unguessable-4711";
-
-function folder_of(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), "leasehold-bad-"));
-  t.after(() => rmSync(folder, { recursive: true }));
-  return folder;
-}
-
-/** `leasehold run OPTIONS -- touch FILE`: its code and its one sentence. */
-async function run(
-  t: TestContext,
-  options: readonly string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<{ code: number | null; sentence: string }> {
-  const started = join(folder_of(t), "started");
-  const args = ["run", "--log-level", "error", ...options, "--", "touch", started];
-  const child = spawn(guard, args, {
-    stdio: ["ignore", "pipe", "pipe"],
-    env: { PATH: process.env.PATH, ...env },
-    timeout: 50_000,
-  });
-  let stdout = "";
-  let stderr = "";
-  child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
-  child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
-  const [code] = (await once(child, "close")) as [number | null];
-  assert.equal(existsSync(started), false, `the app was started\n${stderr}`);
-  assert.equal(stdout, "");
-  assert.doesNotMatch(stderr, new RegExp(`${secret}|PRIVATE KEY`));
-  assert.doesNotMatch(stderr, /\n\s+at |node:internal|\.ts:\d|\.c?js:\d/, "a stack trace");
-  const lines = stderr.split("\n").filter((line) => line !== "");
-  assert.equal(lines.length, 1, `one sentence:\n${stderr}`);
-  const [line = ""] = lines;
-  const sentence = line.startsWith("{")
-    ? (JSON.parse(line) as { message: string }).message
-    : line.replace(/^leasehold: /, "");
-  return { code, sentence };
-}
-
-async function refused(
-  t: TestContext,
-  options: readonly string[],
-  code: number,
-  sentence: RegExp,
-  env: NodeJS.ProcessEnv = {},
-): Promise<void> {
-  const ended = await run(t, options, env);
-  assert.match(ended.sentence, sentence);
-  assert.equal(ended.code, code, ended.sentence);
-}
 
 async function listen(t: TestContext, server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
