@@ -18,6 +18,8 @@ export type EtcdOptions = {
   https?: boolean;
   /** What it listens on, default 127.0.0.1. */
   host?: "127.0.0.1" | "::1";
+  /** Servers, of one member each, with the same ids of cluster and member: nobody can tell one from the other. */
+  twin?: true;
 };
 
 export class Member {
@@ -45,6 +47,10 @@ export class Member {
     );
     this.#child.unref();
   }
+  get runs(): boolean {
+    const child = this.#child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
   stop(): void {
     this.#child?.kill("SIGSTOP");
   }
@@ -53,7 +59,7 @@ export class Member {
   }
   async kill(): Promise<void> {
     const child = this.#child;
-    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    if (child === undefined || !this.runs) return;
     child.ref();
     const exited = once(child, "exit");
     child.kill("SIGKILL");
@@ -140,6 +146,7 @@ export async function start_etcd({
   args = [],
   https = false,
   host = "127.0.0.1",
+  twin,
 }: EtcdOptions): Promise<{
   etcd: Etcd;
   end: () => Promise<void>;
@@ -152,7 +159,9 @@ export async function start_etcd({
     port: ports[index * 2] ?? 0,
     peer: `http://127.0.0.1:${ports[index * 2 + 1]}`,
   }));
-  const cluster = plan.map(({ name, peer }) => `${name}=${peer}`).join(",");
+  // The ids are made of these: who is alone asks nobody there.
+  const known_as = (peer: string): string => (twin ? "http://127.0.0.1:1" : peer);
+  const cluster = plan.map(({ name, peer }) => `${name}=${known_as(peer)}`).join(",");
   const all = plan.map(({ name, port, peer }) => {
     const own = { "--name": name, "--data-dir": join(folder, name), "--initial-cluster": cluster };
     const client = `${scheme}://${bracketed(host)}:${port}`;
@@ -160,8 +169,8 @@ export async function start_etcd({
       "--listen-client-urls": client,
       "--advertise-client-urls": client,
       "--listen-peer-urls": peer,
-      "--initial-advertise-peer-urls": peer,
-      "--initial-cluster-token": folder,
+      "--initial-advertise-peer-urls": known_as(peer),
+      "--initial-cluster-token": twin ? "twin" : folder,
     };
     const words = Object.entries({ ...own, ...urls }).map(([key, value]) => `${key}=${value}`);
     return new Member(name, port, folder, [...words, ...args]);
