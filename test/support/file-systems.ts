@@ -46,14 +46,18 @@ export function tmpfs(folder: string, name: string, options = "size=1m"): string
   return path;
 }
 
-/** A FUSE file system whose daemon the test may stop: all who ask it wait, as on a server that doesn't answer. */
+/**
+ * A FUSE file system whose daemon the test may stop: all who ask it wait, as on a server that doesn't answer. under: what it shows;
+ * several may show one folder.
+ */
 export async function bindfs(
   t: TestContext,
   folder: string,
   name: string,
+  under: string = join(folder, `${name}.under`),
 ): Promise<{ path: string; under: string; daemon: ChildProcess }> {
-  const [under, path] = [join(folder, `${name}.under`), join(folder, name)];
-  mkdirSync(under);
+  const path = join(folder, name);
+  mkdirSync(under, { recursive: true });
   mkdirSync(path);
   const daemon = spawn("bindfs", ["-f", "--no-allow-other", under, path], { stdio: "ignore" });
   t.after(() => daemon.kill("SIGKILL"));
