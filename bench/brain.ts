@@ -17,12 +17,13 @@ import { costs } from "./brain/costs.ts";
 import { hand_overs } from "./brain/hand-overs.ts";
 import { losses } from "./brain/losses.ts";
 import { short_faults } from "./brain/short-faults.ts";
+import { on_volumes } from "./brain/volume.ts";
 import { standbys } from "./brain/standbys.ts";
 import { whole_run } from "./brain/services.ts";
 import { written } from "./brain/written.ts";
 import { throughput } from "./throughput.ts";
 
-const rows = [...losses, ...hand_overs, ...short_faults, ...costs, ...standbys, ...throughput];
+const rows = [...losses, ...hand_overs, ...short_faults, ...costs, ...standbys, ...on_volumes, ...throughput];
 /** A row that takes longer hangs. */
 const row_limit_ms = 20 * 60_000;
 const { values } = parseArgs({
@@ -47,6 +48,7 @@ const lacking = (
     "redis-server",
     "redis-cli",
     "setpriv",
+    "strace",
   ] as const
 )
   .map((tool) => missing(tool))

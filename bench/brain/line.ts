@@ -2,7 +2,13 @@
 
 import { median, quantile, worst } from "../figures.ts";
 
-export type Who = "leasehold, etcd" | "etcdctl lock" | "leasehold, ZooKeeper" | "kazoo wrapper" | "node -e 0";
+export type Who =
+  | "leasehold, etcd"
+  | "etcdctl lock"
+  | "leasehold, ZooKeeper"
+  | "kazoo wrapper"
+  | "leasehold, file:"
+  | "node -e 0";
 
 export interface Line {
   readonly what: string;
