@@ -16,6 +16,7 @@ import { type Line, table } from "./brain/line.ts";
 import { costs } from "./brain/costs.ts";
 import { hand_overs } from "./brain/hand-overs.ts";
 import { losses } from "./brain/losses.ts";
+import { lost_volumes } from "./brain/lost-volumes.ts";
 import { short_faults } from "./brain/short-faults.ts";
 import { on_volumes } from "./brain/volume.ts";
 import { standbys } from "./brain/standbys.ts";
@@ -23,7 +24,16 @@ import { whole_run } from "./brain/services.ts";
 import { written } from "./brain/written.ts";
 import { throughput } from "./throughput.ts";
 
-const rows = [...losses, ...hand_overs, ...short_faults, ...costs, ...standbys, ...on_volumes, ...throughput];
+const rows = [
+  ...losses,
+  ...lost_volumes,
+  ...hand_overs,
+  ...short_faults,
+  ...costs,
+  ...standbys,
+  ...on_volumes,
+  ...throughput,
+];
 /** A row that takes longer hangs. */
 const row_limit_ms = 20 * 60_000;
 const { values } = parseArgs({
@@ -49,6 +59,8 @@ const lacking = (
     "redis-cli",
     "setpriv",
     "strace",
+    "mkfs.ext4",
+    "bindfs",
   ] as const
 )
   .map((tool) => missing(tool))

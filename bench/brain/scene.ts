@@ -29,6 +29,8 @@ export type StartOptions = {
   stamper?: readonly ("ignore" | "daemon")[];
   /** Instead of the stamper. */
   app?: readonly string[];
+  /** What starts it, and becomes it. */
+  wrapper?: readonly string[];
 };
 
 export async function ports_of(backend: Backend): Promise<number[]> {
@@ -95,10 +97,11 @@ export class Scene {
   async start(options: StartOptions = {}): Promise<Contender> {
     const app = options.app ?? [stamper, this.#cast.folder, ...(options.stamper ?? [])];
     const { kind, name } = this;
-    const [program, ...args] = await command(kind, name, app, {
+    const line = await command(kind, name, app, {
       ...options,
       args: ["--log-format", "json", ...(options.args ?? [])],
     });
+    const [program = "", ...args] = [...(options.wrapper ?? []), ...line];
     const env = { PATH: process.env.PATH, ETCDCTL_API: "3" };
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
     const file = join(this.#cast.folder, kind.ours ? "guards" : "beside");
