@@ -78,6 +78,8 @@ function fence(
 }
 
 const exports = 'case "$*" in *" cat "*) echo "/srv/shop 10.0.0.1(rw,sync) 10.0.0.3(rw)";;';
+const connections =
+  'served=\'ESTAB 0 0 10.0.0.9:10809 10.0.0.1:3 users:(("nbd-server",pid=77,fd=4))\'; case "$*" in *" id -u") echo 0;;';
 
 /** For each: a stub where all goes well, one where the tool says yes and nothing has happened, and the call that cuts off. */
 const scripts: readonly (readonly [script: string, well: string, lie: string, call: string])[] = [
@@ -98,6 +100,12 @@ const scripts: readonly (readonly [script: string, well: string, lie: string, ca
     `${exports} *" -s") echo "/srv/shop  10.0.0.3(rw)"; [ -e $state/gone ] || echo "/srv/shop  10.0.0.1(rw,sync)";; *" -u "*) touch $state/gone;; esac`,
     `${exports} *" -s") echo "/srv/shop  10.0.0.1(rw,sync)";; esac`,
     "ssh -o BatchMode=yes -o ConnectTimeout=10 nas1 exportfs -u 10.0.0.1:/srv/shop",
+  ],
+  [
+    "nbd-server.sh",
+    `${connections} *" ss "*) [ -e $state/gone ] || echo "$served";; *" kill "*) touch $state/gone;; esac`,
+    `${connections} *" ss "*) echo "$served";; esac`,
+    "ssh -o BatchMode=yes -o ConnectTimeout=10 nas1 kill -9 77",
   ],
   [
     "power-off-ipmi.sh",

@@ -51,22 +51,29 @@ export type Machines<Name extends string> = {
 export async function machines<Name extends string>(names: readonly Name[]): Promise<Machines<Name>> {
   const net = network(names);
   const found: Partial<Record<Name, Machine>> = {};
-  for (const name of names) {
-    const words = ["unshare", "--uts", "--mount", "--propagation", "private", "--", "sh", "-ec", alive, name];
-    const [program = "", ...args] = [...net.exec(name), ...words];
-    const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
-    await once(child.stdout, "data");
-    child.unref();
-    (child.stdout as unknown as { unref(): void }).unref();
-    found[name] = new Machine(name, net.address(name), child.pid ?? 0);
-  }
+  for (const name of names) found[name] = await machine(name, net.address(name), net.exec(name));
   return { network: net, machines: found as Record<Name, Machine> };
 }
 
-/** A client of NFSv4 is known by its host's name. */
+/** within: what starts a program in its network; nothing: in the scene's own, where a machine has only its own mounts and name. */
+export async function machine(
+  name: string,
+  address: string,
+  within: readonly string[] = [],
+): Promise<Machine> {
+  const words = ["unshare", "--uts", "--mount", "--propagation", "private", "--", "sh", "-ec", alive];
+  const [program, ...args] = [...within, ...words, name, within.join(" ")];
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
+  await once(child.stdout, "data");
+  child.unref();
+  (child.stdout as unknown as { unref(): void }).unref();
+  return new Machine(name, address, child.pid ?? 0);
+}
+
+/** A client of NFSv4 is known by its host's name. What /sys shows is of a network: with one of its own it has to be mounted anew. */
 const alive = `
 hostname "$0"
-mount -t sysfs sysfs /sys
+[ -z "$1" ] || mount -t sysfs sysfs /sys
 echo up
 exec sleep infinity
 `;

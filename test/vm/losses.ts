@@ -68,7 +68,7 @@ export function on_this_machine({ kind, fault, exit, says, within_ms = Infinity 
   });
 }
 
-function check_end(
+export function check_end(
   facts: readonly Fact[],
   { exit, says }: { exit: number; says: RegExp },
   log: string,
@@ -80,7 +80,7 @@ function check_end(
 
 const named = (facts: readonly Fact[], name: string): Fact[] => facts.filter(({ fact }) => fact === name);
 
-function told(facts: readonly Fact[]): { facts: string; log: string } {
+export function told(facts: readonly Fact[]): { facts: string; log: string } {
   const others = facts.filter(({ fact }) => fact !== "story");
   const log = named(facts, "story").map(({ story }) => String(story));
   return { facts: others.map((fact) => JSON.stringify(fact)).join("\n"), log: log.join("\n") };
