@@ -8,6 +8,7 @@ export const exitCodes = {
   config: 78,
   leaseLost: 80,
   volumeLost: 81,
+  restoreFailed: 82,
   fenceFailed: 83,
   hookFailed: 84,
   undead: 86,
@@ -82,6 +83,30 @@ export class LockUnknown extends Failure {
 export class VolumeFailed extends Failure {
   readonly code = "volume-failed";
   readonly exitCode = exitCodes.volumeFailed;
+
+  /** because: what is wrong; what to do. */
+  constructor(because: string, received: string) {
+    const at = because.lastIndexOf("; ");
+    super(because.slice(0, at), received, because.slice(at + 2));
+  }
+}
+
+/** A restore, or a look at backups, came to nothing. Its sentence comes from the work, remedy included. */
+export class RestoreFailed extends Failure {
+  readonly code = "restore-failed";
+  readonly exitCode = exitCodes.restoreFailed;
+
+  /** because: what is wrong; what to do. */
+  constructor(because: string, received: string) {
+    const at = because.lastIndexOf("; ");
+    super(because.slice(0, at), received, because.slice(at + 2));
+  }
+}
+
+/** A backup could not be made. */
+export class BackupFailed extends Failure {
+  readonly code = "backup-failed";
+  readonly exitCode = exitCodes.hookFailed;
 
   /** because: what is wrong; what to do. */
   constructor(because: string, received: string) {

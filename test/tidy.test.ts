@@ -28,7 +28,8 @@ const layers = [
   ["config"],
   ["guard"], // before the other adapters, because they run jobs under it
   ["storage"], // before the locks: a volume is one, and vouches for the others
-  ["lock", "restore", "backup", "ops"],
+  ["backup"], // before restore, which reads what it has made
+  ["lock", "restore", "ops"],
   ["shell"],
   ["cli"],
   ["main"],

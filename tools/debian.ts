@@ -52,6 +52,7 @@ const rows = [
   { name: "python3", package: "python3-minimal", look: "python3", why: "ignored signals, full pipes" },
   { name: "fsfreeze", package: "util-linux", look: "fsfreeze", why: "a process that can't be killed" },
   { name: "mkfs.ext4", package: "e2fsprogs", look: "mkfs.ext4", why: "a process that can't be killed" },
+  { name: "mkfs.xfs", package: "xfsprogs", look: "mkfs.xfs", why: "a restore that is cut off on xfs" },
   { name: "bindfs", package: "bindfs", look: "bindfs", why: "a file system that hangs" },
   { name: "etcd", package: "etcd-server", look: "etcd", why: "the lock" },
   { name: "etcdctl", package: "etcd-client", look: "etcdctl", why: "what an operator does to the lock" },

@@ -1,5 +1,7 @@
 import { Command, CommanderError } from "commander";
 import pkg from "../../package.json" with { type: "json" };
+import { add_backup } from "./backup.ts";
+import { add_backups } from "./backups.ts";
 import { add_config } from "./config.ts";
 import { add_exec } from "./exec.ts";
 import { add_explain } from "./explain.ts";
@@ -7,10 +9,12 @@ import { add_leader } from "./leader.ts";
 import { open_to_look, type OpenLock } from "./look.ts";
 import { add_reload } from "./reload.ts";
 import { addRelease } from "./release.ts";
+import { add_restore } from "./restore.ts";
 import { addRun } from "./run.ts";
 import { add_status } from "./status.ts";
 import { usage_error } from "./usage.ts";
 import { add_volume } from "./volume.ts";
+import { add_work } from "./work.ts";
 
 const example = `
 Example (one MySQL, on whichever machine holds the lock):
@@ -44,8 +48,12 @@ export async function program(
   add_reload(command, terminal);
   add_config(command, terminal);
   add_volume(command, terminal);
+  add_restore(command, terminal, open);
+  add_backup(command, terminal);
+  add_backups(command, terminal);
   add_explain(command, terminal);
   addRelease(command);
+  add_work(command);
 
   try {
     await command.parseAsync(argv, { from: "user" });

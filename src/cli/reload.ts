@@ -41,7 +41,7 @@ Example:
 }
 
 /** As the running one will read it: its own command line, environment and directory. */
-function config_of({ pid }: LocalGuard, controller: number): ReturnType<typeof load_config> {
+export function config_of({ pid }: LocalGuard, controller: number): ReturnType<typeof load_config> {
   const [, role, ...words] = strings(`/proc/${pid}/cmdline`);
   const end = words.indexOf("--");
   if (role !== "run" || end < 0)

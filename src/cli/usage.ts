@@ -53,6 +53,9 @@ function unknown_option(flag: string, program: Command, command: Command, receiv
   return refuse(owner ? `did you mean ${near} of ${path_of(owner).join(" ")}?` : `see ${path} --help`);
 }
 
+/** What no user calls. */
+const internal: ReadonlySet<string> = new Set(["release", "work"]);
+
 function quote(word: string): string {
   return `'${quoted(word).slice(1, -1)}'`;
 }
@@ -62,7 +65,7 @@ function nearest_command(word: string, command: Command, commands: readonly Comm
   const own = command.commands.map((sub) => sub.name());
   const near = nearest(
     word,
-    own.filter((name) => name !== "release"),
+    own.filter((name) => !internal.has(name)),
   );
   if (near !== undefined) return near;
   const elsewhere = commands.find((sub) => sub.name() === word);
@@ -76,7 +79,7 @@ function flags_of(command: Command): string[] {
 /** Those that help shows. */
 function all_commands(command: Command): Command[] {
   return command.commands
-    .filter((sub) => sub.name() !== "release")
+    .filter((sub) => !internal.has(sub.name()))
     .flatMap((sub) => [sub, ...all_commands(sub)]);
 }
 

@@ -13,7 +13,8 @@ export type FromEnvironment = {
 };
 
 /** What leasehold itself gives to the app and to hooks: a leasehold that runs there is not configured by it. */
-const given = /^LEASEHOLD_(TOKEN|LOCK_TOKEN|INSTANCE|SLOT|ATTACH_.+|FENCE_.+|HOOK_.+|APP_.+|LAST_.+)$/;
+const given =
+  /^LEASEHOLD_(TOKEN|LOCK_TOKEN|INSTANCE|SLOT|ATTACH_.+|FENCE_.+|HOOK_.+|APP_.+|LAST_.+|BACKUP_(ID|SOURCE|TARGET)|RESTORE_(SOURCE|TARGET)|TARGET_TIME)$/;
 
 /** Kubernetes gives every pod those of each service in its namespace; a service's name may begin with "leasehold". */
 const service_link =

@@ -3,6 +3,7 @@ import { check, derive, type Timing } from "../core/timing.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import { type AttachPlan, read_attach } from "./attach.ts";
 import { type Credentials, read_credentials } from "./credentials.ts";
+import { type DataPlan, read_data } from "./data.ts";
 import { type Environment, read_environment } from "./environment.ts";
 import { escape_field, type Templates } from "./fields.ts";
 import { type Endpoint, format_lock_url, type LockUrl } from "./lock-url.ts";
@@ -32,6 +33,8 @@ export type Settings = {
   volume_lease: boolean;
   on_outage: "stop" | "hold";
   attach: AttachPlan | null;
+  /** Restore and backup. */
+  data: DataPlan | null;
   /** Commands as they are run. */
   hooks: Record<"fence" | "pre_start" | "post_stop" | "lost", readonly string[] | null>;
   hook_timeout_ms: number;
@@ -57,7 +60,13 @@ export async function load_config(flags: Flags, environment: Environment): Promi
   const settings = await load_settings(flags, environment);
   const [wrong] = check(settings.timing);
   if (wrong !== undefined) throw too_short(wrong, settings.timing);
-  const { lock } = settings.given.values;
+  const { lock, "backup-store": store } = settings.given.values;
+  if (store !== undefined && settings.data === null)
+    throw new ConfigError(
+      "--backup-store is given without --data",
+      store,
+      "give --data PATH, the app's data directory",
+    );
   if (lock === undefined) {
     throw new UsageError(
       "--lock is missing",
@@ -132,6 +141,7 @@ function settle(values: Values, env: Environment): Omit<Settings, "sources" | "g
     wait_timeout_ms: values["wait-timeout"] ?? null,
     on_loss: values["on-loss"] ?? "exit",
     ...storage,
+    data: read_data(values, { node, env }),
     hooks: {
       fence: values.fence ?? null,
       pre_start: values["pre-start"] ?? null,

@@ -11,6 +11,7 @@ type Kind =
   | "listen"
   | "lock"
   | "name"
+  | "number"
   | "secret"
   | "signal"
   | "text"
@@ -253,6 +254,108 @@ export const options = {
     default: "60s",
     meaning: "how long a hook may take",
     why: "Then it is killed with all that it started, and has failed.",
+  },
+  data: {
+    kind: "text",
+    placeholder: "PATH",
+    default: "",
+    meaning: "the app's data directory, restored and backed up",
+    why: "[restore.md](restore.md). It may hold {node}, {slot} and {env:NAME}. Beside it, on the same file system, leasehold keeps a folder of its own.",
+  },
+  restore: {
+    kind: "text",
+    placeholder: "WHEN",
+    default: "empty with --data and a source",
+    meaning: "empty, behind, missing-marker, never, once:ID",
+    why: "Under the lock, after the volume's checks and before pre-start. What was there before is kept, see --restore-keep.",
+  },
+  "restore-without": {
+    kind: "choice",
+    placeholder: "WHAT",
+    choices: ["fail", "first-boot", "start-empty"],
+    default: "first-boot",
+    meaning: "no backup: fail, first-boot or start-empty",
+    why: "first-boot starts the app with no data only if nobody has ever held the lock. A backup that can't be read is never none.",
+  },
+  "restore-fallback": {
+    kind: "number",
+    placeholder: "N",
+    default: "0",
+    meaning: "so many older backups may be tried",
+    why: "When the newest can't be read. Each older one loses what was written since.",
+  },
+  "restore-with": {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "fills $LEASEHOLD_RESTORE_TARGET with the data",
+    why: "From its own store, or from what was unpacked in $LEASEHOLD_RESTORE_SOURCE.",
+  },
+  "restore-check": {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "looks at $LEASEHOLD_RESTORE_TARGET",
+    why: "Before it counts. It fails: nothing has happened to the data, exit code 82.",
+  },
+  "restore-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "12h",
+    meaning: "how long a restore may take",
+    why: "Then it is killed, and has failed; the data is as it was. The lock is renewed meanwhile.",
+  },
+  "restore-keep": {
+    kind: "duration",
+    placeholder: "D",
+    default: "1h",
+    meaning: "how long what was there before stays",
+    why: "Until the app has run so long without a break after the restore. It takes its room beside the new data.",
+  },
+  "backup-store": {
+    kind: "text",
+    placeholder: "PATH[,…]",
+    default: "",
+    meaning: "a directory on another storage, for backups",
+    why: "It is checked as a volume is, with the same keys after PATH, and has to be labelled: leasehold volume init.",
+  },
+  "backup-name": {
+    kind: "name",
+    placeholder: "NAME",
+    default: "the lock's path",
+    meaning: "the app's folder in the store",
+    why: "What is in it is this app's. Another app's backups are never restored.",
+  },
+  "backup-with": {
+    kind: "hook",
+    placeholder: "CMD",
+    default: "",
+    meaning: "fills $LEASEHOLD_BACKUP_TARGET with the data",
+    why: "What an app has for that, such as pg_basebackup: files that an app is writing to can't be copied as they are.",
+  },
+  "backup-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "6h",
+    meaning: "how long a backup may take",
+    why: "Then it is killed, and has failed. The app is not touched.",
+  },
+  "backup-keep": {
+    kind: "number",
+    placeholder: "N",
+    default: "7",
+    meaning: "so many backups are kept; 0: all",
+    why: "Looked at after each backup. The newest good one always stays.",
+  },
+  "backup-keep-for": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "",
+    meaning: "backups older than this go",
+    why: "By the time at which they were begun. The newest good one always stays.",
   },
   advertise: {
     kind: "address",

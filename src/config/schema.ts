@@ -28,6 +28,7 @@ function property(name: OptionName): object {
       return { description, oneOf: [{ type: "string", minLength: 1 }, list] };
     }
     case "listen":
+    case "number":
     case "signal":
       return { description, type: ["string", "integer"] };
     default:

@@ -34,6 +34,14 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
       "attach-timeout": settings.attach.step_timeout_ms,
       "fsck-timeout": settings.attach.fsck_timeout_ms,
     }),
+    ...(settings.data && {
+      "restore-timeout": settings.data.restore.timeout_ms,
+      "restore-keep": settings.data.restore.keep_ms,
+      "backup-timeout": settings.data.backup.timeout_ms,
+      ...(settings.data.backup.keep_for_ms !== null && {
+        "backup-keep-for": settings.data.backup.keep_for_ms,
+      }),
+    }),
     ...(settings.wait_timeout_ms !== null && { "wait-timeout": settings.wait_timeout_ms }),
   };
   const duration_ms = durations[name];
@@ -79,6 +87,14 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
       return list(hooks.post_stop);
     case "lost":
       return list(hooks.lost);
+    case "restore-with":
+    case "restore-check":
+    case "backup-with":
+      return list(values[name] ?? null);
+    case "data":
+      return settings.data ? scalar(escape_field(settings.data.path)) : undefined;
+    case "backup-store":
+      return settings.data?.store ? scalar(format_volume(settings.data.store)) : undefined;
     default: {
       const raw = option(name).kind === "duration" ? undefined : given.raw[name];
       return typeof raw === "string" ? scalar(raw) : undefined;

@@ -19,6 +19,7 @@ type OfKind = {
   listen: Endpoint;
   lock: LockUrl;
   name: string;
+  number: number;
   secret: string;
   signal: number;
   text: string;
@@ -82,6 +83,10 @@ export function parse_value(name: OptionName, raw: Raw, where: string): OfKind[k
         raw,
         remedy,
       );
+    }
+    case "number": {
+      if (/^\d{1,9}$/.test(raw)) return Number(raw);
+      throw new ConfigError(`${where} is ${quoted(raw)}, which is no whole number`, raw, "write e.g. 3");
     }
     case "file":
     case "secret":

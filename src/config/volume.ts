@@ -144,7 +144,8 @@ function read_volume({ where, path, fields }: VolumeText, templates: Templates):
   return volume;
 }
 
-function read_path(text: string, where: string): string {
+/** Absolute, without "." and "..", not the root. */
+export function read_path(text: string, where: string): string {
   const refuse = (what: string, remedy: string): never => {
     throw new ConfigError(`${where} ${what}`, text, remedy);
   };

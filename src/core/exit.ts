@@ -9,6 +9,7 @@ export const exit_codes = {
   config: 78,
   lease_lost: 80,
   volume_lost: 81,
+  restore_failed: 82,
   fence_failed: 83,
   hook_failed: 84,
   undead: 86,
@@ -20,6 +21,7 @@ const failure_codes: Record<Hook, number> = {
   fence: exit_codes.fence_failed,
   attach: exit_codes.volume_failed,
   verify: exit_codes.volume_failed,
+  restore: exit_codes.restore_failed,
   "pre-start": exit_codes.hook_failed,
   "post-stop": exit_codes.hook_failed,
   detach: exit_codes.hook_failed,
@@ -106,6 +108,8 @@ export function failed(hook: Hook, because: string): string {
       return `the volume could not be attached: ${because}`;
     case "verify":
       return `the volume failed its checks: ${because}`;
+    case "restore":
+      return `the data could not be restored: ${because}`;
     case "detach":
       return `the volume could not be detached: ${because}`;
     default:

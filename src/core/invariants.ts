@@ -77,7 +77,10 @@ function is_empty(before: State, event: Event): boolean {
     case "stopping":
       return event.type === (before.awaited === "app" ? "empty" : "hook-done");
     case "preparing":
-      return !["fence", "attach", "verify", "pre-start"].includes(before.step) || event.type === "hook-done";
+      return (
+        !["fence", "attach", "verify", "restore", "pre-start"].includes(before.step) ||
+        event.type === "hook-done"
+      );
     case "post-stop":
       return event.type === "hook-done";
     case "contending":

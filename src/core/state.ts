@@ -11,7 +11,7 @@ export type Rules = {
   wait_timeout_ms: number | null;
   on_loss: "exit" | "standby";
   /** Which hooks there are, and what of the volume's work. */
-  hooks: Record<"fence" | "attach" | "verify" | "pre_start" | "post_stop" | "lost", boolean>;
+  hooks: Record<"fence" | "attach" | "verify" | "restore" | "pre_start" | "post_stop" | "lost", boolean>;
   /** Whether there is something to flush. */
   drains: boolean;
   boot_id: string;
@@ -55,9 +55,10 @@ export type Tenure = {
 
 /**
  * What is done beside the app, one at a time, in jobs: the user's hooks, and the volume's work, which comes and fails in the same
- * way. attach: fetches the device, checks and mounts it. verify: the right volume is mounted and works. detach: undoes the attach.
+ * way. attach: fetches the device, checks and mounts it. verify: the right volume is mounted and works. restore: the data directory
+ * gets its data, if it is to. detach: undoes the attach.
  */
-export type Hook = "fence" | "attach" | "verify" | "pre-start" | "post-stop" | "detach" | "lost";
+export type Hook = "fence" | "attach" | "verify" | "restore" | "pre-start" | "post-stop" | "detach" | "lost";
 /** How the app's main process ended. */
 export type AppEnd = { how: "exit" | "signal" | "not_executed" | "not_forked"; value: number };
 
@@ -114,7 +115,7 @@ export type Contending = {
 export type Preparing = {
   at: "preparing";
   tenure: Tenure;
-  step: "opening" | "fence" | "outwaiting" | "marking" | "attach" | "verify" | "pre-start";
+  step: "opening" | "fence" | "outwaiting" | "marking" | "attach" | "verify" | "restore" | "pre-start";
   /** When the record is to be written again, after a failure; null: it isn't. */
   mark_at_ns: bigint | null;
 };

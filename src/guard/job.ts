@@ -20,8 +20,8 @@ export type JobOptions = {
   input?: Bytes;
   /** What it writes to either stream, as it comes. */
   on_output?: (chunk: Buffer) => void;
-  /** Hands the guard's page on, descriptor 4 in a controller as in its jobs. */
-  page?: boolean;
+  /** Hands the guard's page on, descriptor 4 in a controller as in its jobs; a number: where it is in another process. */
+  page?: boolean | number;
   abort?: AbortSignal;
   guard?: string;
 };
@@ -62,7 +62,7 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
   ];
   const { execa } = await load_jobs();
   const job = execa(options.guard ?? guard_path(), args, {
-    stdio: ["pipe", "pipe", "pipe", "pipe", page ? "inherit" : "ignore"],
+    stdio: ["pipe", "pipe", "pipe", "pipe", page_at(page)],
     input:
       typeof options.input === "string" ? Buffer.from(options.input) : (options.input ?? Buffer.alloc(0)),
     encoding: "buffer",
@@ -96,6 +96,12 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
     return { end: await report.end, stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) };
   });
   return Promise.race([undead, ended, killed]);
+}
+
+function page_at(page: boolean | number): "inherit" | "ignore" | 4 {
+  if (typeof page === "boolean") return page ? "inherit" : "ignore";
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- execa's type ends at 9, execa itself doesn't
+  return page as 4;
 }
 
 /** The job guard's frames: how it ended, and separately the moment at which it says that something can't be killed. */

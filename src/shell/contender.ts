@@ -14,6 +14,7 @@ import { open_log } from "../ops/log.ts";
 import { write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
 import { release_line } from "./give-back.ts";
+import { DataWork } from "./data.ts";
 import { core_event } from "./guard-events.ts";
 import { type Commands, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
 import { type HookEffect, type HookResult, performer } from "./perform.ts";
@@ -106,6 +107,14 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       step(() => begun.supervisor?.push({ type: "volume-lost", tenure, because, how })),
   });
   begun.volumes = volumes;
+  const data =
+    config.data &&
+    new DataWork({
+      ...{ plan: config.data, node, time, unset: own_variables, set },
+      volume_id: () => volumes.id_at(config.data?.path ?? ""),
+      on_note: (sentence) => log.info(sentence),
+      on_warning: (sentence) => log.warn(sentence),
+    });
   let attached = false;
   const lock = await open().catch(give_up);
   const rules = rules_of(config, identity.boot_id);
@@ -127,6 +136,8 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     on_step(before, event, after) {
       reporter.stepped(before, event, after);
       if (after.at !== "preparing" && after.at !== "running" && after.at !== "stopping") volumes.unwatch();
+      if (event.type === "started" && after.at === "running") data?.started(after.tenure.id);
+      else if (before.at === "running" && after.at !== "running") data?.stopped();
     },
     perform: performer({
       rules,
@@ -207,6 +218,8 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
           if (result.failure === null) attached = false;
           return result;
         });
+      case "restore":
+        return data ? data.restore(tenure, token_now(), previous) : { failure: null, alive: false };
       case "verify":
         return as_hook(async () => {
           await volumes.check(previous, tenure);
@@ -217,6 +230,10 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
           await lock.mark();
         });
     }
+  }
+  function token_now(): bigint {
+    const { state } = supervisor;
+    return "tenure" in state ? state.tenure.token : 0n;
   }
   async function read_and_apply(): Promise<void> {
     try {

@@ -5,7 +5,7 @@ import { load_jobs, run_job } from "../guard/job.ts";
 import type { Hook } from "../core/state.ts";
 import type { HookEffect, HookResult } from "./perform.ts";
 
-export type VolumeHook = Extract<Hook, "attach" | "verify" | "detach">;
+export type VolumeHook = Extract<Hook, "attach" | "verify" | "restore" | "detach">;
 type UserHook = Exclude<Hook, VolumeHook>;
 export type Commands = Readonly<Record<UserHook, readonly string[] | null>>;
 export type HookOptions = {
@@ -32,7 +32,8 @@ export function hook_runner(options: HookOptions): (effect: HookEffect) => Promi
   if (Object.values(options.commands).some((command) => command !== null)) void load_jobs();
   return async (effect) => {
     const { hook } = effect;
-    if (hook === "attach" || hook === "verify" || hook === "detach") return options.volume_work(hook, effect);
+    if (hook === "attach" || hook === "verify" || hook === "restore" || hook === "detach")
+      return options.volume_work(hook, effect);
     const { commands, timeout_ms, time } = options; // each time: a reload changes them
     const command = commands[hook];
     if (!command) return { failure: null, alive: false };

@@ -55,7 +55,7 @@ export function reload(now: Config, next: Config): Reloaded {
 
 /** The part of the rules that a configuration decides on. */
 export function rules_of(
-  { timing, stop_signal, when_busy, wait_timeout_ms, on_loss, hooks, volumes, attach }: Config,
+  { timing, stop_signal, when_busy, wait_timeout_ms, on_loss, hooks, volumes, attach, data }: Config,
   boot_id: string,
 ): Rules {
   return {
@@ -64,6 +64,7 @@ export function rules_of(
       fence: hooks.fence !== null,
       attach: attach !== null,
       verify: volumes.length > 0,
+      restore: data !== null,
       pre_start: hooks.pre_start !== null,
       post_stop: hooks.post_stop !== null,
       lost: hooks.lost !== null,

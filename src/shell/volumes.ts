@@ -70,6 +70,14 @@ export class Volumes {
     return ids.length > 0 && ids.every((id) => id !== null) ? ids.join(",") : null;
   }
 
+  /** The id of the one that a path lies on; null: it lies on none, or that isn't known. */
+  id_at(path: string): string | null {
+    const index = this.#options.requirements.findIndex(
+      (volume) => path === volume.path || path.startsWith(`${volume.path}/`),
+    );
+    return this.#reports[index]?.id ?? null;
+  }
+
   /**
    * All checks, before anything is started on them. record: as it lies beside the lock; undefined: that is not known, so that nothing
    * can be labelled. Throws VolumeFailed with what is wrong with the first that fails.

@@ -46,6 +46,7 @@ test("with only a lock, everything else is the default", async () => {
     volume_lease: false,
     on_outage: "stop",
     attach: null,
+    data: null,
     hooks: { fence: null, pre_start: null, post_stop: null, lost: null },
     hook_timeout_ms: 60_000,
     listen: null,

@@ -22,7 +22,15 @@ const rules: Rules = {
   when_busy: "wait",
   wait_timeout_ms: null,
   on_loss: "exit",
-  hooks: { fence: false, attach: false, verify: false, pre_start: false, post_stop: false, lost: false },
+  hooks: {
+    fence: false,
+    attach: false,
+    verify: false,
+    restore: false,
+    pre_start: false,
+    post_stop: false,
+    lost: false,
+  },
   drains: false,
   boot_id: "here",
 };

@@ -25,7 +25,15 @@ const rules: Rules = {
   when_busy: "wait",
   wait_timeout_ms: null,
   on_loss: "exit",
-  hooks: { fence: false, attach: false, verify: false, pre_start: false, post_stop: false, lost: false },
+  hooks: {
+    fence: false,
+    attach: false,
+    verify: false,
+    restore: false,
+    pre_start: false,
+    post_stop: false,
+    lost: false,
+  },
   drains: false,
   boot_id: "here",
 };
@@ -332,7 +340,10 @@ test("a granted lease that is too short for its parts is given back, with the nu
 // ---- the volume ----
 
 const volume_hooks = { ...rules.hooks, attach: true, verify: true, pre_start: true };
-const done = (hook: "attach" | "verify" | "pre-start" | "detach", failure: string | null = null): Event => ({
+const done = (
+  hook: "attach" | "verify" | "restore" | "pre-start" | "detach",
+  failure: string | null = null,
+): Event => ({
   type: "hook-done",
   tenure: 1n,
   hook,
@@ -349,6 +360,31 @@ test("the volume is attached, then checked, then pre-start runs, then the app st
   assert.deepEqual(hooks_of(one.tell(done("attach"))), ["verify"]);
   assert.deepEqual(hooks_of(one.tell(done("verify"))), ["pre-start"]);
   assert.deepEqual(hooks_of(one.tell(done("pre-start"))), ["start"]);
+});
+
+test("the data is restored after the volume's checks and before pre-start; it fails: 82, and what it wrote is flushed", () => {
+  const one = contender({ hooks: { ...volume_hooks, restore: true }, drains: true });
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"));
+  assert.deepEqual(hooks_of(one.tell(done("verify"))), ["restore"]);
+  assert.deepEqual(hooks_of(one.tell(done("restore"))), ["pre-start"]);
+  const two = contender({ hooks: { ...volume_hooks, restore: true }, drains: true });
+  two.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"), done("verify"));
+  assert.deepEqual(hooks_of(two.tell(done("restore", "there is no backup"))), ["kill", "drain"]);
+  assert.deepEqual(hooks_of(two.tell({ type: "drained", tenure: 1n, failure: null })), ["detach"]);
+  two.tell(done("detach"), { type: "released", tenure: 1n });
+  const because = "the data could not be restored: there is no backup";
+  assert.deepEqual(two.state, { at: "exited", code: 82, because });
+});
+
+test("a restore that runs when the lock is lost is killed, and waited for", () => {
+  const one = contender({ hooks: { ...rules.hooks, restore: true } });
+  one.tell({ type: "begin" }, taken());
+  assert.deepEqual(hooks_of(one.tell({ type: "deadline-set", tenure: 1n })), ["restore"]);
+  assert.deepEqual(one.tell({ type: "lost", tenure: 1n, because: "the key is gone" }), [
+    { do: "kill", tenure: 1n, close: true },
+  ]);
+  one.tell(done("restore", "it was killed"));
+  assert.equal(one.state.at, "contending", "no app was started, so it is the next turn");
 });
 
 test("a volume that fails its checks: the app isn't started, what was attached is detached, 74", () => {
@@ -501,7 +537,7 @@ const event = fc.oneof(
   fc.record({
     type: fc.constant("hook-done"),
     tenure,
-    hook: fc.constantFrom("fence", "attach", "verify", "pre-start", "post-stop", "detach", "lost"),
+    hook: fc.constantFrom("fence", "attach", "verify", "restore", "pre-start", "post-stop", "detach", "lost"),
     failure,
     alive: fc.boolean(),
   }),
@@ -519,6 +555,7 @@ const some_rules = fc.record({
     fence: fc.boolean(),
     attach: fc.boolean(),
     verify: fc.boolean(),
+    restore: fc.boolean(),
     pre_start: fc.boolean(),
     post_stop: fc.boolean(),
     lost: fc.boolean(),

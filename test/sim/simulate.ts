@@ -96,6 +96,8 @@ function make_rules({ random }: World, gentle: boolean, fenced: boolean, close: 
       fence: fenced,
       attach: random.chance(0.2),
       verify: random.chance(0.4),
+      // No draw of its own: the seeds that docs/track-record.md names stay what they are.
+      restore: ttl_ms === 15_000,
       pre_start: random.chance(0.3),
       post_stop: !gentle && random.chance(0.3),
       lost: random.chance(0.3),

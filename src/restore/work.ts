@@ -1,0 +1,270 @@
+// Runs in a job of its own, which is all that ever touches data or store: it may hang, and is killed with the lease.
+
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { describe_size } from "../config/sizes.ts";
+import { quoted } from "../config/quoted.ts";
+import type { Time } from "../core/time.ts";
+import { prunable, type Retention, whole_newest_first } from "../backup/catalogue.ts";
+import { CommandFailed, run_command } from "../backup/command.ts";
+import { make_backup, NoBackup } from "../backup/make.ts";
+import { describe } from "../backup/manifest.ts";
+import { Meter } from "../backup/meter.ts";
+import { Store } from "../backup/store.ts";
+import { BadArchive, unpack } from "../backup/unpack.ts";
+import { fresh_uuid } from "../guard/kernel.ts";
+import { guard_path } from "../guard/job.ts";
+import { check_volume } from "../storage/check.ts";
+import { sweep } from "./exchange.ts";
+import { read_used, Unreadable } from "./journal.ts";
+import { place_of } from "./place.ts";
+import type { BackupRequest, Request, RestoreRequest, Said, StoreAt, Work } from "./request.ts";
+import { NoRestore, plan, restore, type RestoreOptions } from "./restore.ts";
+
+type Say = (said: Said) => void;
+
+/** Does what is asked for, and says it. Rejects only for a defect. */
+export async function work(request: Request, say: Say, time: () => Promise<Time>): Promise<void> {
+  try {
+    say({ done: await answer(request, say, time) });
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const expected = [NoRestore, NoBackup, NoStore, Unreadable, BadArchive, CommandFailed];
+    if (expected.some((kind) => error instanceof kind)) say({ failed: error.message });
+    else if ("syscall" in error) say({ failed: `${error.message}; see what is there` });
+    else throw error;
+  }
+}
+
+async function answer(
+  request: Request,
+  say: Say,
+  time: () => Promise<Time>,
+): Promise<Work[keyof Work]["answer"]> {
+  const store = (at: StoreAt): Promise<Store> => open_store(at, time);
+  const note = (sentence: string): void => say({ note: sentence });
+  const meter = (doing: string): Meter => new Meter(doing, (progress) => say({ progress }));
+  switch (request.do) {
+    case "restore":
+      return restore(options_of(request, store, note, meter));
+    case "plan":
+      return dry_run(options_of(request, store, note, meter));
+    case "unpack":
+      return take_out(request, store, note, meter);
+    case "backup":
+      return back_up(request, store, note, meter);
+    case "list":
+      return { backups: (await store(request.store)).list() };
+    case "verify":
+      return { verified: await verify(await store(request.store), request.ids, meter) };
+    case "prune":
+      return { pruned: prune(await store(request.store), request.retention, request.dry_run) };
+    case "sweep":
+      return { swept: sweep(place_of(request.data)) };
+  }
+}
+
+/** The store isn't there, isn't the right one, or doesn't work. */
+class NoStore extends Error {}
+
+async function open_store({ requirement, app }: StoreAt, time: () => Promise<Time>): Promise<Store> {
+  const instance = fresh_uuid();
+  const report = await check_volume(requirement, {
+    expected_id: null,
+    at: "start",
+    instance,
+    time: await time(),
+  });
+  if (report.verdict !== "ok") throw new NoStore(`the backup store can't be used: ${report.because}`);
+  return new Store(requirement.path, app);
+}
+
+type OpenStore = (at: StoreAt) => Promise<Store>;
+type Note = (sentence: string) => void;
+type MakeMeter = (doing: string) => Meter;
+
+function options_of(request: RestoreRequest, store: OpenStore, note: Note, meter: MakeMeter): RestoreOptions {
+  const { data, policy, first_boot, token, node, volume_id, store: at } = request;
+  let opened: Promise<Store> | null = null;
+  return {
+    ...{ data, policy, first_boot, token, node, volume_id, note, meter },
+    ...commands_of(request, note),
+    open_store() {
+      if (at === null) return Promise.resolve(null);
+      opened ??= store(at);
+      return opened;
+    },
+    flush,
+    at: () => {},
+  };
+}
+
+function commands_of(
+  { load, check }: Pick<RestoreRequest, "load" | "check">,
+  note: Note,
+): Pick<RestoreOptions, "load" | "check"> {
+  return {
+    load:
+      load &&
+      ((to, from, id) =>
+        run_command(
+          "restore",
+          load,
+          variables({ RESTORE_TARGET: to, RESTORE_SOURCE: from, BACKUP_ID: id }),
+          note,
+        )),
+    check:
+      check &&
+      ((folder, id) =>
+        run_command("check", check, variables({ RESTORE_TARGET: folder, BACKUP_ID: id }), note)),
+  };
+}
+
+function variables(values: Readonly<Record<string, string | null>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]) => [`LEASEHOLD_${name}`, value ?? ""]),
+  );
+}
+
+/** All that was written to its file system is on the storage: what one fsync each would take a million turns for. */
+function flush(folder: string): void {
+  const { spawnSync } = process.getBuiltinModule("node:child_process");
+  const { status, stdout } = spawnSync(guard_path(), ["probe", "sync", folder], { encoding: "latin1" });
+  if (status !== 0)
+    throw new NoRestore(`${quoted(folder)} could not be flushed (${stdout.trim()}); see the storage`);
+}
+
+async function dry_run(options: RestoreOptions): Promise<Work["plan"]["answer"]> {
+  const { place, decision, backups, unfinished } = await plan(options);
+  const candidates = decision.do === "restore" ? decision.ids : [];
+  const sizes = whole_newest_first(backups ?? [])
+    .filter(({ id }) => candidates.includes(id))
+    .map(
+      ({ manifest }) =>
+        `candidate ${describe(manifest)}, ${describe_size(manifest.bytes)} in ${manifest.entries} entries`,
+    );
+  const how = place.how === "rename" ? "renamed" : "moved away, entry by entry";
+  const lines = [
+    ...(unfinished === null ? [] : [unfinished]),
+    `${decision.do}: ${decision.because}`,
+    ...sizes,
+    ...(decision.do === "restore"
+      ? [`what is there is ${how}, and kept in ${quoted(`${place.work}/previous`)}`]
+      : []),
+  ];
+  return { lines, refused: decision.do === "refuse" };
+}
+
+async function take_out(
+  { store: at, id, to, drill, load, check }: Extract<Request, { do: "unpack" }>,
+  store: OpenStore,
+  note: Note,
+  make_meter: MakeMeter,
+): Promise<Work["unpack"]["answer"]> {
+  if (existsSync(to) && readdirSync(to).length > 0)
+    throw new NoRestore(`${quoted(to)} is not empty; name a directory that is, or that isn't there yet`);
+  const meter = make_meter(drill ? "drill" : "restoring");
+  const opened = at && (await store(at));
+  const newest = opened ? whole_newest_first(opened.list())[0]?.id : undefined;
+  const wanted = id ?? newest;
+  const backup = opened && wanted !== undefined ? opened.look(wanted) : null;
+  if (opened && backup?.how !== "whole")
+    throw new NoRestore(
+      `the backup ${quoted(wanted ?? "")} is not in the store, or not whole; see leasehold backups list`,
+    );
+  const manifest = backup?.how === "whole" ? backup.manifest : null;
+  const commands = commands_of({ load, check }, note);
+  const made = mkdirSync(to, { recursive: true, mode: 0o700 });
+  const source = `${to}.source`;
+  try {
+    if (opened && manifest) {
+      const into = load ? source : to;
+      if (load) mkdirSync(into, { mode: 0o700 });
+      await unpack(opened.archive(manifest.id), manifest, into, meter);
+    }
+    await commands.load?.(to, opened ? source : null, manifest?.id ?? null);
+    await commands.check?.(to, manifest?.id ?? null);
+    if (!drill) flush(to);
+  } catch (error) {
+    // What was begun here is no restore.
+    if (!drill) for (const name of readdirSync(to)) rmSync(`${to}/${name}`, { recursive: true, force: true });
+    throw error;
+  } finally {
+    rmSync(source, { recursive: true, force: true });
+    if (drill) rmSync(made ?? to, { recursive: true, force: true });
+  }
+  return { backup: manifest?.id ?? null, took_ms: meter.elapsed_ms, bytes: manifest?.bytes ?? 0 };
+}
+
+async function back_up(
+  { data, store: at, node, dump, retention }: BackupRequest,
+  store: OpenStore,
+  note: Note,
+  meter: MakeMeter,
+): Promise<Work["backup"]["answer"]> {
+  // As whoever started the app on this data wrote down under the lock.
+  const { token, volume_id } = read_used(place_of(data).work) ?? { token: null, volume_id: null };
+  const run = (folder: string | null, id: string | null): Promise<void> =>
+    dump === null
+      ? Promise.resolve()
+      : run_command(
+          "backup",
+          dump,
+          variables({ BACKUP_SOURCE: data, BACKUP_TARGET: folder, BACKUP_ID: id, TOKEN: token, NODE: node }),
+          note,
+        );
+  if (at === null) {
+    await run(null, null);
+    return { manifest: null, pruned: [] };
+  }
+  const opened = await store(at);
+  const manifest = await make_backup(
+    opened,
+    data,
+    { token, node, volume_id },
+    dump && run,
+    meter("backing up"),
+  );
+  return { manifest, pruned: prune(opened, retention, false) };
+}
+
+/** Reads each to its end. What is found is remembered beside it. */
+async function verify(
+  store: Store,
+  ids: readonly string[],
+  meter: MakeMeter,
+): Promise<Work["verify"]["answer"]["verified"]> {
+  const wanted = ids.length > 0 ? ids : whole_newest_first(store.list()).map(({ id }) => id);
+  const results: Work["verify"]["answer"]["verified"] = [];
+  for (const id of wanted) {
+    const backup = store.look(id);
+    const failure =
+      backup.how === "whole" ? await failure_of(store, backup.manifest, meter) : why_not_whole(backup);
+    if (backup.how === "whole") store.verified(id, { at: new Date().toISOString(), failure });
+    results.push({ id, failure });
+  }
+  return results;
+}
+
+async function failure_of(
+  store: Store,
+  manifest: Parameters<typeof unpack>[1] & { id: string },
+  meter: MakeMeter,
+): Promise<string | null> {
+  try {
+    await unpack(store.archive(manifest.id), manifest, null, meter("verifying"));
+    return null;
+  } catch (error) {
+    if (error instanceof BadArchive) return error.message;
+    throw error;
+  }
+}
+
+function why_not_whole(backup: ReturnType<Store["look"]>): string {
+  return backup.how === "damaged" || backup.how === "newer" ? backup.because : `it is ${backup.how}`;
+}
+
+function prune(store: Store, retention: Retention, dry_run: boolean): string[] {
+  const going = prunable(store.list(), retention, Date.now()).map(({ id }) => id);
+  if (!dry_run) for (const id of going) store.remove(id);
+  return going;
+}

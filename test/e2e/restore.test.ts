@@ -1,0 +1,276 @@
+// leasehold run with a data directory: restored before the app starts, backed up beside it, and by hand. The lock is on the volume
+// itself, so that tokens and holders are remembered; the store is another directory.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test, type TestContext } from "node:test";
+import { type Contender, Contenders, until } from "../support/contenders.ts";
+import { guard } from "../support/hand.ts";
+import { descendants, is_alive } from "../support/processes.ts";
+import { label } from "../support/volume.ts";
+
+const ttl_ms = 3000;
+
+type Scene = {
+  contenders: Contenders;
+  data: string;
+  store: string;
+  work: string;
+  volume: string;
+  /** Starts a contender whose app is this script, in the data directory. */
+  start: (script: string, ...more: string[]) => Contender;
+  /** A leasehold command with the same configuration. */
+  command: (...argv: string[]) => { status: number | null; stdout: string; stderr: string };
+  /** A life of an app that writes this into the file `who`, and a backup of it. Its id. */
+  life: (who: string) => Promise<string>;
+  stop: (contender: Contender) => Promise<void>;
+};
+
+function scene(t: TestContext): Scene {
+  const folder = mkdtempSync(join(tmpdir(), "leasehold-e2e-restore-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const [volume, store] = [join(folder, "volume"), join(folder, "store")];
+  const data = join(volume, "db");
+  for (const path of [volume, store]) {
+    mkdirSync(path);
+    label(path, ttl_ms);
+  }
+  const options = ["--ttl", `${ttl_ms}ms`, "--drain", "200ms", "--data", data, "--backup-store", store];
+  const name = ["--backup-name", "app"];
+  const contenders = new Contenders(t);
+  const lock = `file://${volume}`;
+  const start = (script: string, ...more: string[]): Contender =>
+    contenders.start({
+      ...{ lock, node: "a", args: [...options, ...name, ...more] },
+      app: ["sh", "-c", `mkdir -p ${data} && cd ${data} && ${script}`],
+    });
+  const command = (...argv: string[]) => {
+    const { status, stdout, stderr } = spawnSync(guard, argv, {
+      encoding: "utf8",
+      timeout: 30_000,
+      env: { PATH: process.env.PATH },
+    });
+    return { status, stdout, stderr };
+  };
+  const stop = async (contender: Contender): Promise<void> => {
+    contender.signal("SIGTERM");
+    assert.equal(await contender.exited(), 143, contender.story());
+  };
+  async function life(who: string): Promise<string> {
+    const one = start(`echo ${who} > who; sync; exec sleep 600`);
+    await contenders.holder();
+    await until(
+      () => existsSync(join(data, "who")) && read(join(data, "who")) === who,
+      "it",
+      () => one.story(),
+    );
+    const { status, stdout, stderr } = command("backup", "now", "--pid", String(one.outer));
+    assert.equal(status, 0, stderr);
+    await stop(one);
+    return /^\S+/.exec(stdout)?.[0] ?? "";
+  }
+  return { contenders, data, store, work: join(volume, ".db.leasehold"), volume, start, command, life, stop };
+}
+
+const read = (path: string): string => readFileSync(path, "utf8").trim();
+const store_flags = ({ store }: Scene): string[] => ["--backup-store", store, "--backup-name", "app"];
+const run_flags = (one: Scene): string[] => [
+  ...["--lock", `file://${one.volume}`, "--ttl", `${ttl_ms}ms`, "--drain", "200ms", "--data", one.data],
+  ...store_flags(one),
+];
+
+test("the first boot starts empty; a backup beside the app; the data is lost, and comes back before the app starts", async (t) => {
+  const one = scene(t);
+  const { data, life, start, stop, contenders, command, work } = one;
+  const id = await life("first");
+  const listed = JSON.parse(command("backups", "list", ...store_flags(one), "--format", "json").stdout) as {
+    manifest: { id: string; token: string; volume_id: string; entries: number };
+  }[];
+  assert.deepEqual([listed.length, listed[0]?.manifest.id, listed[0]?.manifest.token], [1, id, "1"]);
+  assert.match(listed[0]?.manifest.volume_id ?? "", /^[\da-f-]{36}$/);
+  const kept = start("exec sleep 600");
+  await contenders.holder();
+  assert.match(kept.story(), /data: ".*\/db" holds data, and --restore is empty/);
+  await stop(kept);
+
+  rmSync(data, { recursive: true });
+  const again = start("cp who seen; exec sleep 600", "--restore-keep", "100ms");
+  await contenders.holder();
+  assert.match(again.story(), new RegExp(`is absent: restoring ${id} \\(of "a", token 1\\)`));
+  await until(
+    () => existsSync(join(data, "seen")),
+    "it",
+    () => again.story(),
+  );
+  assert.equal(read(join(data, "seen")), "first");
+  await stop(again);
+  assert.equal((JSON.parse(read(join(work, "restored.json"))) as { backup: string }).backup, id);
+});
+
+test("no backup, and somebody has held the lock before: 82, unless it is said that the app may start with nothing", async (t) => {
+  const { start, stop, contenders, data } = scene(t);
+  await stop(await started(start("exec sleep 600"), contenders));
+  rmSync(data, { recursive: true });
+  const refused = start("exec sleep 600");
+  assert.equal(await refused.exited(), 82, refused.story());
+  assert.match(
+    refused.story(),
+    /the data could not be restored: ".*" is absent, and there is no backup; somebody has held the lock before/,
+  );
+  assert.ok(!existsSync(data));
+  await stop(await started(start("exec sleep 600", "--restore-without", "start-empty"), contenders));
+});
+
+test("a damaged newest backup: 82 and nothing is touched, or the one before it where that is allowed", async (t) => {
+  const one = scene(t);
+  const { life, start, stop, contenders, data, store, command } = one;
+  const older = await life("older");
+  const newest = await life("newest");
+  const path = join(store, "app", newest, "data.tar.zst");
+  const bytes = readFileSync(path);
+  bytes.writeUInt8(bytes.readUInt8(bytes.length >> 1) ^ 1, bytes.length >> 1);
+  writeFileSync(path, bytes);
+  rmSync(data, { recursive: true });
+  const refused = start("exec sleep 600");
+  assert.equal(await refused.exited(), 82, refused.story());
+  assert.match(
+    refused.story(),
+    new RegExp(`the backup ${newest} can't be used: it .*; name another one by leasehold restore`),
+  );
+  assert.ok(!existsSync(data));
+  const verified = command("backups", "verify", ...store_flags(one));
+  assert.equal(verified.status, 82, verified.stderr);
+  assert.match(verified.stdout, new RegExp(`${newest} it .*\n${older} ok\n`));
+  await stop(await started(start("exec sleep 600", "--restore-fallback", "1"), contenders));
+  assert.equal(read(join(data, "who")), "older");
+});
+
+test("a store that isn't mounted: 82 where a restore is due, and no matter where the data is there", async (t) => {
+  const { life, start, stop, contenders, data, store } = scene(t);
+  await life("first");
+  renameSync(store, `${store}.away`);
+  mkdirSync(store);
+  await stop(await started(start("exec sleep 600"), contenders));
+  rmSync(data, { recursive: true });
+  const refused = start("exec sleep 600");
+  assert.equal(await refused.exited(), 82, refused.story());
+  assert.match(refused.story(), /the backup store can't be used: the volume ".*store" /);
+});
+
+const hanging = [
+  "--restore",
+  "now",
+  "--restore-with",
+  'echo half > "$LEASEHOLD_RESTORE_TARGET/who"; exec sleep 600',
+];
+
+test("a restore that is under way dies with a stop, with the lease, with its time, and with leasehold; the data is as it was", async (t) => {
+  const { life, start, data, volume, work } = scene(t);
+  await life("first");
+  const ends: Readonly<Record<string, [string[], (one: Contender) => void, number | null | undefined]>> = {
+    stop: [[], (one) => one.signal("SIGTERM"), 143],
+    time: [["--restore-timeout", "3s"], () => {}, 82],
+    guard: [[], (one) => one.signal("SIGKILL"), null],
+    // Last: the volume is another one afterwards. No app was started, so it contends again.
+    lease: [[], () => rmSync(join(volume, ".leasehold/volume.json")), undefined],
+  };
+  for (const [how, [more, end, code]] of Object.entries(ends)) {
+    rmSync(join(work, "staging"), { recursive: true, force: true });
+    const one = start("exec sleep 600", ...hanging, ...more);
+    await until(
+      () => existsSync(join(work, "staging/who")),
+      "it",
+      () => one.story(),
+    );
+    const tree = descendants(one.outer).filter(({ comm }) => comm === "sleep");
+    end(one);
+    if (code === undefined) await one.line(/the lease is lost/);
+    else assert.equal(await one.exited(), code, `${how}: ${one.story()}`);
+    await until(
+      () => tree.every((process) => !is_alive(process)),
+      "it",
+      () => one.story(),
+    );
+    assert.equal(read(join(data, "who")), "first", how);
+    assert.equal((JSON.parse(read(join(work, "journal.json"))) as { step: string }).step, "staging");
+  }
+});
+
+test("by hand: what would be done, into a directory, as a drill, and under the lock; what was there is kept, then swept", async (t) => {
+  const one = scene(t);
+  const { life, start, stop, contenders, data, command, work, volume } = one;
+  const older = await life("older");
+  await life("newer");
+  const flags = run_flags(one);
+  const dry = command("restore", ...flags, "--backup", older, "--dry-run");
+  assert.equal(dry.status, 0, dry.stderr);
+  assert.match(
+    dry.stdout,
+    new RegExp(
+      `^restore: ".*" holds data: restoring ${older}.*\ncandidate .* in 2 entries\nwhat is there is renamed, and kept in `,
+    ),
+  );
+  const nothing = command("restore", ...flags, "--dry-run");
+  assert.match(nothing.stdout, /^nothing: ".*" holds data, and --restore is empty\n$/);
+
+  const to = join(volume, "../to");
+  const taken = command("restore", ...flags, "--backup", older, "--to", to);
+  assert.equal(taken.status, 0, taken.stderr);
+  assert.equal(read(join(to, "who")), "older");
+  assert.equal(command("restore", ...flags, "--to", to).status, 82, "it isn't empty");
+
+  const drill = join(volume, "../drill");
+  const drilled = command(
+    "restore",
+    "drill",
+    ...flags,
+    "--to",
+    drill,
+    "--restore-check",
+    'test "$(cat "$LEASEHOLD_RESTORE_TARGET/who")" = newer',
+  );
+  assert.equal(drilled.status, 0, drilled.stderr);
+  assert.match(drilled.stdout, /can be restored: 6 B in /);
+  const failed = command(
+    "restore",
+    "drill",
+    ...flags,
+    "--to",
+    drill,
+    "--restore-check",
+    "echo no database; exit 3",
+  );
+  assert.equal(failed.status, 82);
+  assert.match(failed.stderr, /the check command ".*" ended with code 3; it said: no database\n$/);
+  assert.ok(!existsSync(drill));
+
+  const holder = await started(start("exec sleep 600"), contenders);
+  assert.equal(command("restore", ...flags, "--backup", older).status, 75, "the app runs");
+  await stop(holder);
+  const restored = command("restore", ...flags, "--backup", older);
+  assert.equal(restored.status, 0, restored.stderr);
+  assert.equal(read(join(data, "who")), "older");
+  const [attempt = ""] = readdirSync(join(work, "previous"));
+  assert.equal(read(join(work, "previous", attempt, "who")), "newer");
+  const last = await started(start("exec sleep 600", "--restore-keep", "300ms"), contenders);
+  await last.line(/what was kept from before is removed/);
+  assert.ok(!existsSync(join(work, "previous")));
+  await stop(last);
+});
+
+async function started(one: Contender, contenders: Contenders): Promise<Contender> {
+  assert.equal(await contenders.holder(), one, one.story());
+  return one;
+}
