@@ -62,8 +62,6 @@ export class Cluster {
   instances = 0;
   starts = 0;
   #last_token = 0n;
-  /** An operator took the volume's files away: what was known of the counter went with them, and may have been used since. */
-  #counter_lost = false;
   #failure: string | null = null;
   readonly #deleted = new Set<bigint>();
   #tells_tokens = false;
@@ -110,8 +108,7 @@ export class Cluster {
     this.starts++;
     machine.dirty = true;
     this.note(machine, `the app is started, token ${token}`);
-    if (token <= this.#last_token && !this.#counter_lost)
-      this.fail(`token ${token} after ${this.#last_token}`);
+    if (token <= this.#last_token) this.fail(`token ${token} after ${this.#last_token}`);
     this.#last_token = token;
   }
 
@@ -159,7 +156,7 @@ export class Cluster {
   }
   /** An operator has removed what the tokens are counted by, or put back an older state of it. */
   counter_lost(): void {
-    this.#counter_lost = true;
+    this.#last_token = 0n;
     this.#void_proofs();
   }
   /** The lock service ended a tenure: not before the end of what it had proved. */

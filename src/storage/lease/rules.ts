@@ -1,7 +1,7 @@
 // The rules of docs/volume-lease.md that judge a scene. Pure.
 
 import { clock_rate_bound } from "../../core/lease.ts";
-import { is_withdrawn, type Scene } from "./scene.ts";
+import { highest_claim, is_withdrawn, type Scene } from "./scene.ts";
 import { at_least_ns, silence_ns, type Sightings } from "./sightings.ts";
 
 /** The instance that judges. */
@@ -67,6 +67,9 @@ export function verdict_of_look(own: Own, scene: Scene, sightings: Sightings): V
   // Also one that is withdrawn: its app may have run meanwhile, with a greater token than ours would be.
   const higher = higher_claim(own, scene, false);
   if (higher) return { kind: "withdraw", because: higher.because };
+  // An operator may have removed the claim and left the beat of who ran under it.
+  const highest = highest_claim(scene);
+  if (highest > own.claim) return { kind: "withdraw", because: `a beat names the higher claim ${highest}` };
   const unreadable = unreadable_claim(scene);
   if (unreadable !== null) return { kind: "withdraw", because: unreadable };
   let wait: Verdict | null = null;

@@ -128,6 +128,10 @@ test("R5.4: what the look shows", () => {
   assert.equal(verdict([0, torn]).kind, "withdraw");
   const above: Volume = { ...mine, claims: [...(mine.claims ?? []), a_claim({ instance: C, claim: 3n })] };
   assert.equal(verdict([0, above], [9 * tv_ms, above]).kind, "withdraw");
+  // Its claim was removed by hand: whoever comes below it would run under a lower token.
+  const ran = a_beat({ instance: C, claim: 3n, state: "released" });
+  const unclaimed: Volume = { ...mine, beats: [...(mine.beats ?? []), ran, a(1, { state: "released" })] };
+  assert.equal(verdict([0, unclaimed]).kind, "withdraw");
   const unreadable: Volume = { ...with_a(1, { state: "released" }), raw: { "1.claim": "?" }, claims: [] };
   assert.equal(verdict([0, unreadable]).kind, "withdraw");
   assert.equal(verdict([0, { ...with_a(1, { state: "released" }), id: uuid(9) }]).kind, "withdraw");
