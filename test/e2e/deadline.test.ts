@@ -132,8 +132,11 @@ test("the deadline passes while the app is traced", async (t) => {
 
 test("inner gets its turn only after the deadline: the app isn't executed any more", async (t) => {
   if (!requires(t, "strace")) return;
-  // Each first pipe2 waits: outer's before anything begins, inner's just before it forks the app.
-  const late = ["trace=pipe2", "-e", "inject=pipe2:delay_enter=450000:when=1"];
+  // Each first pipe2 waits: outer's before anything begins, inner's just before it forks the app. And so does each first kill, so
+  // that an app which began all the same would have the time to say so.
+  const kills = "kill,pidfd_send_signal";
+  const late = [`trace=pipe2,${kills}`, "-e", "inject=pipe2:delay_enter=450000:when=1"];
+  late.push("-e", `inject=${kills}:delay_enter=300000:when=1`);
   const h = await hand(t, {
     wrapper: ["strace", "-f", "-qq", "-o", "/dev/null", "-e", ...late],
     controller: ["--ttl", "400", "--renew-for", "0"],
