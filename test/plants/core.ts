@@ -236,8 +236,15 @@ export const core_plants: CorePlant[] = [
   {
     what: "ZooKeeper: a warm standby's creation of the lock counts as the second write, however soon it comes",
     file: "lock/zookeeper/warmth.ts",
-    from: "now_ns - state.written_ns < ms_to_ns(settle_ms)",
-    to: "now_ns - state.written_ns < 0n * ms_to_ns(settle_ms)",
+    from: "now_ns - state.written_ns >= ms_to_ns(settle_ms)",
+    to: "now_ns - state.written_ns >= 0n * ms_to_ns(settle_ms)",
+    lock: "zookeeper",
+  },
+  {
+    what: "ZooKeeper: a session that is attached anew counts as one that begins",
+    file: "lock/zookeeper/link.ts",
+    from: "const begins = session === undefined;",
+    to: "const begins = session === undefined || session !== undefined;",
     lock: "zookeeper",
   },
   {

@@ -3,12 +3,14 @@ import type { Session, ZooKeeperApi, ZooKeeperConnection, ZooKeeperEvent } from 
 
 /**
  * A connection, who listens to it, and whether it is still one. asked_ns: the instant before its ConnectRequest was sent.
- * written_ns: when a write on it was first known to be acknowledged.
+ * begins: that asked for the session, which is as old as the connection. written_ns: when a write on it was first known to be
+ * acknowledged.
  */
 export type Link = {
   connection: ZooKeeperConnection;
   session: Session;
   asked_ns: bigint;
+  begins: boolean;
   listeners: Set<Listener>;
   state: { up: boolean; written_ns: bigint | null };
 };
@@ -33,7 +35,8 @@ export async function open_link(
   const answer = await api.connect({ ...(session && { session }), timeout_ms: ttl_ms, on_sent, on_event });
   if (answer.kind === "session-gone") return null;
   const { connection } = answer;
-  return { connection, session: connection.session, asked_ns, listeners, state };
+  const begins = session === undefined;
+  return { connection, session: connection.session, asked_ns, begins, listeners, state };
 }
 
 /** Who still listens hears of the end. */

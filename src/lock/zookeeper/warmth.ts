@@ -20,8 +20,14 @@ export function wrote({ state }: Link, time: Pick<Time, "now_ns">): void {
  * A write that is sent on this connection from now on, once it is acknowledged, proves that the session doesn't end before a
  * whole lease from this instant is over. null: it proves nothing yet, or nothing useful any more.
  */
-export function warm_since({ asked_ns, state }: Link, now_ns: bigint, lease_ms: number): bigint | null {
-  // From the answer to the first write, which comes after the session's own.
-  if (state.written_ns === null || now_ns - state.written_ns < ms_to_ns(settle_ms)) return null;
+export function warm_since(
+  { asked_ns, begins, state }: Link,
+  now_ns: bigint,
+  lease_ms: number,
+): bigint | null {
+  // From the answer to the first write, which comes after the session's own. A session that begins needs none: its beginning is
+  // itself a write, and its leader counts from then on (docs/decisions/0027-new-session.md).
+  const settled = state.written_ns !== null && now_ns - state.written_ns >= ms_to_ns(settle_ms);
+  if (!begins && !settled) return null;
   return now_ns - asked_ns <= ms_to_ns(useful_ms(lease_ms)) ? asked_ns : null;
 }
