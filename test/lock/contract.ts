@@ -419,19 +419,25 @@ function watching(case_of: Case, with_holder: WithHolder): void {
 }
 
 function sighting(case_of: Case, with_holder: WithHolder): void {
-  with_holder("who watched the last holder to its end knows when it was last seen", async ({ a, b }) => {
-    await b.lock.take();
-    const waited = b.lock.wait(bounded());
-    await a.lock.prove();
-    const last = await a.lock.prove();
-    assert.ok(last.kind === "proved");
-    await a.lock.close();
-    await waited;
-    const { previous, previous_seen_ns } = await take_over(b.lock);
-    assert.equal(previous?.instance, a.instance);
-    assert.ok(previous.ttl_ms >= last.proof.bound_ms);
-    assert.ok(previous_seen_ns !== null && previous_seen_ns >= last.proof.t0_ns, "a proof came after that");
-    assert.ok(previous_seen_ns < end_of(last.proof), "it was only said that it is gone now");
+  // The end may fall between two watches, which is said as what it is: then it was only found gone. Not three times in a row.
+  case_of("who watched the last holder to its end knows when it was last seen", async (t, backend, path) => {
+    for (let tries = 1; ; tries++) {
+      const [a, b] = [contender(t, backend, `${path}-${tries}`), contender(t, backend, `${path}-${tries}`)];
+      await taken(a.lock);
+      await b.lock.take();
+      const waited = b.lock.wait(bounded());
+      await a.lock.prove();
+      const last = await a.lock.prove();
+      assert.ok(last.kind === "proved");
+      await a.lock.close();
+      await waited;
+      const { previous, previous_seen_ns } = await take_over(b.lock);
+      assert.equal(previous?.instance, a.instance);
+      assert.ok(previous.ttl_ms >= last.proof.bound_ms);
+      assert.ok(previous_seen_ns !== null && previous_seen_ns >= last.proof.t0_ns, "a proof came after that");
+      if (previous_seen_ns < end_of(last.proof)) return;
+      assert.ok(tries < 3, "it was only said that it is gone now");
+    }
   });
 
   with_holder("the operator deletes it: the same", async ({ a, b, backend, path }) => {

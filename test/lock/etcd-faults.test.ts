@@ -234,6 +234,7 @@ async function sticky(t: TestContext): Promise<{
     keep_alive: (lease) => gateway.keep_alive(lease),
     range: (key, options) => gateway.range(key, options),
     count: (prefix) => gateway.count(prefix),
+    keys: (prefix) => gateway.keys(prefix),
     watch: (key, after, on_event, abort) => gateway.watch(key, after, on_event, abort),
     close: () => gateway.close(),
     async txn(compare, success, failure) {

@@ -1,5 +1,5 @@
 // Standbys in ZooKeeper: those in front keep themselves warm, so that their proof is in the creation of the lock
-// (docs/decisions/0019-warm-standby.md); those behind see the end of the lock only.
+// (docs/decisions/0019-warm-standby.md).
 
 import assert from "node:assert/strict";
 import { after, test, type TestContext } from "node:test";
@@ -15,6 +15,7 @@ import { relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
 import { ensemble, type Ensemble } from "../support/zookeeper.ts";
 import { real_time, take_over, taken, until } from "./contract.ts";
+import { crowd } from "./crowd.ts";
 
 let started: Promise<Ensemble> | undefined;
 after(async () => (await started)?.end());
@@ -78,18 +79,35 @@ test("the proof of who waited is in the creation: it began before, and nobody ha
   assert.equal(last?.claim, String(token));
 });
 
-test("who finds it free, or has only just come, does a whole round", async (t) => {
+test("who begins a session and finds the lock free needs no round: nobody has it before that proof's end", async (t) => {
   const zookeeper = await servers(t);
   if (!zookeeper) return;
   const target = zookeeper.target(fresh_path());
-  const first = contender(t, target);
+  const between = await relay(t, zookeeper.servers[0]?.port ?? 0);
+  const first = contender(t, { ...target, servers: [{ host: "127.0.0.1", port: between.port }] });
+  // The session begins here.
   const asked_ns = real_time.now_ns();
-  assert.ok((await taken(first)).proof.t0_ns >= asked_ns);
-  await first.release("clean");
-  const second = contender(t, target);
-  await second.look();
+  await first.look();
+  const looked_ns = real_time.now_ns();
+  const { proof } = await taken(first);
+  assert.ok(proof.t0_ns >= asked_ns && proof.t0_ns <= looked_ns, "it did a whole round");
+  between.stop();
+  await take_over(contender(t, target));
+  assert.ok(real_time.now_ns() >= end_of(proof), "it was another's before the proof ended");
+});
+
+test("whose session is attached anew, and has only just been, does a whole round", async (t) => {
+  const zookeeper = await servers(t);
+  if (!zookeeper) return;
+  const target = zookeeper.target(fresh_path());
+  const between = await relay(t, zookeeper.servers[0]?.port ?? 0);
+  const lock = contender(t, { ...target, servers: [{ host: "127.0.0.1", port: between.port }] });
+  await lock.look();
+  await between.cut();
+  await between.mend();
+  await until(() => lock.look().catch((error: unknown) => assert.ok(error instanceof LockUnknown)));
   const again_ns = real_time.now_ns();
-  assert.ok((await taken(second)).proof.t0_ns >= again_ns);
+  assert.ok((await taken(lock)).proof.t0_ns >= again_ns);
 });
 
 test("however long it waits, its proof is a young one, and the next round renews it", async (t) => {
@@ -131,84 +149,13 @@ test("its session is attached elsewhere meanwhile: what it knew of the connectio
   assert.ok(proof.t0_ns >= asked_ns);
 });
 
-test("in a crowd those behind don't know when the last renewal was, and say so", async (t) => {
+crowd("ZooKeeper", async (t) => {
   const zookeeper = await servers(t);
-  if (!zookeeper) return;
+  if (!zookeeper) return null;
   const target = zookeeper.target(fresh_path());
-  const named = (holder: string): ZooKeeperLock =>
-    contender(t, target, {
-      ttl_ms: 3000,
-      identity: { holder, instance: randomUUID(), boot_id: "", address: null, volume_id: null },
-    });
-  const holder = named("holder");
-  await taken(holder);
-  const crowd = ["a", "b", "c", "y", "z"].map(named);
-  for (const one of crowd) assert.equal((await one.take()).kind, "busy");
-  const [front, behind] = [crowd[0], crowd.at(-1)];
-  assert.ok(front && behind);
-  const waits = [front.wait(bounded()), behind.wait(bounded())];
-  await sleep(500);
-  const last = await holder.prove();
-  assert.ok(last.kind === "proved");
-  await sleep(500);
-  await holder.close();
-  await Promise.all(waits);
-  const { previous_seen_ns: unseen_ns } = await take_over(behind);
-  assert.ok(unseen_ns !== null && unseen_ns >= end_of(last.proof), "renewals that it was not told of");
-  await behind.release("as-found");
-  const { previous_seen_ns: seen_ns } = await take_over(front);
-  assert.ok(seen_ns !== null && seen_ns >= last.proof.t0_ns && seen_ns < end_of(last.proof));
-});
-
-test("whoever is behind moves up when those in front go, and is told of the lock then", async (t) => {
-  const zookeeper = await servers(t);
-  if (!zookeeper) return;
-  const target = zookeeper.target(fresh_path());
-  const ttl_ms = 10_000;
-  const named = (holder: string): ZooKeeperLock =>
+  return (name, ttl_ms) =>
     contender(t, target, {
       ttl_ms,
-      identity: { holder, instance: randomUUID(), boot_id: "", address: null, volume_id: null },
+      identity: { holder: name, instance: randomUUID(), boot_id: "", address: null, volume_id: null },
     });
-  const holder = named("z");
-  await taken(holder);
-  const front = ["a", "b", "c"].map(named);
-  const behind = ["d", "e"].map(named);
-  const abort = new AbortController();
-  for (const one of [...front, ...behind]) assert.equal((await one.take()).kind, "busy");
-  const gone = front.map((one) => one.wait(abort.signal).catch(() => {}));
-  const waits = behind.map((one) => one.wait(bounded()));
-  await sleep(500);
-  for (const one of front) await one.close();
-  abort.abort();
-  await Promise.all(gone);
-  await sleep(500);
-  // Sooner than it would look by itself.
-  const soon = new Promise(
-    (_, reject) => void setTimeout(reject, ttl_ms / 2, new Error("nobody was told")).unref(),
-  );
-  await holder.release("clean");
-  await Promise.race([...waits, soon]);
-  soon.catch(() => {});
-  await Promise.race(behind.map((one) => take_over(one)));
-});
-
-test("a crowd: one after the other has it, and each that is told is told in the end", async (t) => {
-  const zookeeper = await servers(t);
-  if (!zookeeper) return;
-  const target = zookeeper.target(fresh_path());
-  const had = new Set<number>();
-  const contend = async (lock: ZooKeeperLock, index: number): Promise<void> => {
-    while (!had.has(index)) {
-      const answer = await lock.take().catch((error: unknown) => assert.ok(error instanceof LockUnknown));
-      if (answer?.kind === "taken") {
-        had.add(index);
-        await lock.release("clean");
-      } else if (answer?.kind === "busy")
-        await lock.wait(bounded()).catch((error: unknown) => assert.ok(error instanceof LockUnknown));
-      else await sleep(50);
-    }
-  };
-  await Promise.all(Array.from({ length: 12 }, (_, index) => contend(contender(t, target), index)));
-  assert.equal(had.size, 12);
 });

@@ -183,6 +183,7 @@ export function etcd_backend(world: World, { timing: { attempt_ms } }: Setting):
       keep_alive: (lease) => call(() => (trouble.stale > 0 ? store.ttl_of(lease) : store.keep_alive(lease))),
       txn: (...args) => call(() => store.txn(...args)),
       count: () => call(() => crowd),
+      keys: (prefix) => call(() => store.range(prefix, true).kvs.map(({ key }) => key)),
       range: (key, options) => call(() => store.range(key, options?.prefix === true)),
       watch: (key, after, on_event, abort) =>
         new Promise((resolve) => {

@@ -16,6 +16,8 @@ export interface EtcdApi {
   range(key: string, options?: { prefix?: boolean }): Promise<{ kvs: KeyValue[]; revision: bigint }>;
   /** How many keys begin with it. */
   count(prefix: string): Promise<number>;
+  /** Which keys begin with it. */
+  keys(prefix: string): Promise<string[]>;
   /**
    * Events of one key after a revision, each one committed. Resolves when etcd or the abort ended it, which says nothing
    * about the key.

@@ -102,6 +102,11 @@ export class EtcdGateway implements EtcdApi {
     return Number(int64((await this.#call("/v3/kv/range", { ...keys, count_only: true })).count));
   }
 
+  async keys(prefix: string): Promise<string[]> {
+    const keys = { key: base64(prefix), range_end: prefix_end(prefix), keys_only: true };
+    return key_values(await this.#call("/v3/kv/range", keys)).map(({ key }) => key);
+  }
+
   async watch(
     key: string,
     after_revision: bigint,

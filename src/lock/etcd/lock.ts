@@ -16,6 +16,7 @@ import { EtcdGateway } from "./gateway.ts";
 import { type Lease, Leases, proof_of } from "./leases.ts";
 import { parse_json } from "../json.ts";
 import { contender_of, parse_contender, parse_record, previous_seen, record_of } from "../records.ts";
+import { Line } from "../line.ts";
 import { Sighting } from "../sighting.ts";
 import { record_in } from "./record-in.ts";
 import { Registration } from "./registration.ts";
@@ -46,6 +47,7 @@ export class EtcdLock implements Lock {
   readonly #leases: Leases;
   readonly #registration: Registration;
   readonly #sighting: Sighting;
+  readonly #line: Line;
   /**
    * Attempts to take it that had no answer, by their lease: the record that each would have replaced. They compare that
    * record's revision too, and whoever takes the lock writes that, be it the same again: so none of them can be applied later.
@@ -63,18 +65,21 @@ export class EtcdLock implements Lock {
     this.#api = api;
     this.#leases = new Leases(api, options.time, options.ttl_ms, options.on_note ?? (() => {}));
     this.#sighting = new Sighting(options.time);
+    this.#line = new Line(options.identity.instance, options);
     this.#registration = new Registration(api, options.time, options.ttl_ms);
   }
 
   async take(): Promise<Taken | Busy> {
     this.#register();
     if (this.#releasing) await this.release(this.#releasing);
+    const granted = this.#leases.ahead();
     let { gets } = await this.#api.txn([], this.#both(), []);
     for (let round = 0; round < rounds; round++) {
       const [lock, record] = gets;
       if (record) record_in(record);
+      if (lock) granted.drop();
       if (lock) return this.#adopt(lock) ?? this.#busy(lock);
-      const answer = await this.#attempt(record);
+      const answer = await this.#attempt(record, await granted.next());
       if ("kind" in answer) return answer;
       gets = answer.gets;
     }
@@ -145,12 +150,10 @@ export class EtcdLock implements Lock {
   }
 
   wait(abort: AbortSignal): Promise<void> {
-    const { time, ttl_ms, random } = this.#options;
+    const { time, ttl_ms } = this.#options;
     const { lock: key, contenders } = this.#keys;
-    return wait_for_delete(
-      { api: this.#api, key, contenders, time, look_ms: ttl_ms, sighting: this.#sighting, random },
-      abort,
-    );
+    const seen = { sighting: this.#sighting, line: this.#line };
+    return wait_for_delete({ api: this.#api, key, contenders, time, look_ms: ttl_ms, ...seen }, abort);
   }
 
   async look(): Promise<LockView> {
@@ -160,13 +163,11 @@ export class EtcdLock implements Lock {
       const kv = kvs.find((one) => one.key === key);
       return kv ? record_in(kv) : null;
     };
-    const registered = kvs.filter(({ key }) => key.startsWith(contenders));
-    const known = registered.map(({ value }) => parse_contender(value));
-    return {
-      holder: at(lock),
-      record: at(record),
-      contenders: known.filter((one): one is Contender => one !== null),
-    };
+    const known = kvs
+      .filter(({ key }) => key.startsWith(contenders))
+      .map(({ value }) => parse_contender(value))
+      .filter((one): one is Contender => one !== null);
+    return { holder: at(lock), record: at(record), contenders: known };
   }
 
   release_record(): string {
@@ -192,10 +193,12 @@ export class EtcdLock implements Lock {
   }
 
   /** Creates the key, if it isn't there and the record is as it was. Else what is there now. */
-  async #attempt(found: KeyValue | undefined): Promise<Taken | { gets: (KeyValue | undefined)[] }> {
+  async #attempt(
+    found: KeyValue | undefined,
+    lease: Lease,
+  ): Promise<Taken | { gets: (KeyValue | undefined)[] }> {
     const { lock, record } = this.#keys;
     const previous = found ? record_in(found) : null;
-    const lease = await this.#leases.grant();
     const attempt = String(lease.id);
     const since = new Date().toISOString();
     const ours = this.#record_of("running", null, since);

@@ -1,8 +1,8 @@
 import type { Time } from "../../core/time.ts";
 import { Failure } from "../../errors.ts";
-import type { EtcdApi, KeyValue } from "./api.ts";
+import type { EtcdApi, KeyValue, WatchEvent } from "./api.ts";
+import type { Line } from "../line.ts";
 import type { Sighting } from "../sighting.ts";
-import { hesitation_ms } from "../crowd.ts";
 import { pause, rewatch_ms } from "../pause.ts";
 
 /** What the lock remembers of a tenure. over: why it is certainly not ours any more. */
@@ -52,9 +52,6 @@ export async function watch_tenure(
   }
 }
 
-/** So many looks go by before the contenders are counted again. */
-const looks_a_count = 10;
-
 export type WaitOptions = {
   api: EtcdApi;
   key: string;
@@ -63,67 +60,77 @@ export type WaitOptions = {
   time: Time;
   look_ms: number;
   sighting: Sighting;
-  random: (() => number) | undefined;
+  line: Line;
 };
 
 /**
- * Resolves when the key is seen deleted, or is not there; in a crowd (crowd.ts) a moment later, if it isn't another's by then.
- * Looks by itself every look_ms: a watch on a dead member is silent.
+ * Resolves when the key is seen deleted, or is not there; for those behind in a crowd (../line.ts) a moment later, if it isn't
+ * another's by then. Looks by itself every look_ms: a watch on a dead member is silent.
  */
 export async function wait_for_delete(options: WaitOptions, abort: AbortSignal): Promise<void> {
-  const { api, key, contenders, time, look_ms, sighting, random } = options;
-  let count = 0;
+  const { api, key, contenders, time, sighting, line } = options;
+  const crowd = {
+    count: () => api.count(contenders),
+    names: async () => (await api.keys(contenders)).map((name) => name.slice(contenders.length)),
+  };
   let hesitated = false;
-  for (let looks = 0; ; looks++) {
+  for (;;) {
     abort.throwIfAborted();
-    if (looks % looks_a_count === 0) count = (await counted(api, contenders)) ?? count;
+    await line.look(crowd).catch((error: unknown) => {
+      // Who may not know, or can't just now, waits all the same.
+      if (!(error instanceof Failure)) throw error;
+    });
     const { kvs, revision } = await api.range(key);
     const [kv] = kvs;
     if (!kv) {
-      const delay_ms = hesitated ? 0 : hesitation_ms(count, random);
+      const delay_ms = hesitated ? 0 : line.hesitation_ms();
       if (delay_ms === 0) return;
       await pause(time, delay_ms, abort);
       hesitated = true;
       continue;
     }
     hesitated = false;
-    sighting.see(kv.create_revision, kv.mod_revision);
-    const enough = new AbortController();
-    const take_back = time.after(look_ms, () => enough.abort());
-    const turn = { come: false, take_back: (): void => {} };
-    const my_turn = (): void => {
-      turn.come = true;
-      enough.abort();
-    };
-    try {
-      const signal = AbortSignal.any([abort, enough.signal]);
-      await api.watch(
-        key,
-        revision,
-        (event) => {
-          turn.take_back();
-          if (event.type === "put") return sighting.see(event.kv.create_revision, event.kv.mod_revision);
-          sighting.ended();
-          const delay_ms = hesitation_ms(count, random);
-          if (delay_ms === 0) my_turn();
-          else turn.take_back = time.after(delay_ms, my_turn);
-        },
-        signal,
-      );
-      abort.throwIfAborted();
-      if (turn.come) return;
-      if (!enough.signal.aborted) await pause(time, rewatch_ms, abort);
-    } finally {
-      take_back();
-      turn.take_back();
+    if (line.ahead !== null) {
+      sighting.see(kv.create_revision);
+      const at = contenders + line.ahead;
+      const there = await api.range(at);
+      const is_gone = (event: WatchEvent): boolean => event.type === "delete";
+      if (there.kvs.length === 0 || (await watch_for(options, at, there.revision, is_gone, abort)))
+        line.moved();
+      continue;
     }
+    sighting.see(kv.create_revision, kv.mod_revision);
+    const judge = (event: WatchEvent): boolean => {
+      if (event.type === "put") sighting.see(event.kv.create_revision, event.kv.mod_revision);
+      else sighting.ended();
+      return event.type === "delete";
+    };
+    if ((await watch_for(options, key, revision, judge, abort)) && line.front) return;
   }
 }
 
-/** undefined: who may not know, or can't just now, waits all the same. */
-function counted(api: EtcdApi, contenders: string): Promise<number | undefined> {
-  return api.count(contenders).catch((error: unknown) => {
-    if (!(error instanceof Failure)) throw error;
-    return undefined;
-  });
+/** Watches a key until an event is the one, which gives true, or until it is time to look. */
+async function watch_for(
+  { api, time, look_ms }: WaitOptions,
+  key: string,
+  after: bigint,
+  is_it: (event: WatchEvent) => boolean,
+  abort: AbortSignal,
+): Promise<boolean> {
+  const enough = new AbortController();
+  let come = false;
+  const take_back = time.after(look_ms, () => enough.abort());
+  const on_event = (event: WatchEvent): void => {
+    if (!is_it(event)) return;
+    come = true;
+    enough.abort();
+  };
+  try {
+    await api.watch(key, after, on_event, AbortSignal.any([abort, enough.signal]));
+    abort.throwIfAborted();
+    if (!enough.signal.aborted) await pause(time, rewatch_ms, abort);
+    return come;
+  } finally {
+    take_back();
+  }
 }

@@ -7,7 +7,7 @@ import { Attachment } from "./attachment.ts";
 import { confirm_end } from "./confirm.ts";
 import { name_of } from "./dial.ts";
 import { Ensemble } from "./ensemble.ts";
-import { Line } from "./line.ts";
+import { Line } from "../line.ts";
 import { drop_link, open_link, type Link } from "./link.ts";
 import { look } from "./look.ts";
 import { previous_seen, record_of } from "../records.ts";
@@ -53,9 +53,10 @@ export class ZooKeeperLock implements Lock {
     this.#nodes = nodes_at(target.path);
     const servers = target.servers.map(name_of).join(",");
     this.#sighting = new Sighting(options.time);
-    const node = contender_node(this.#nodes, options.identity);
+    const { contenders } = this.#nodes;
+    const name = contender_node(this.#nodes, options.identity).slice(contenders.length + 1);
     this.#ensemble = new Ensemble(this.#nodes, options.identity.instance);
-    this.#line = new Line(this.#nodes.contenders, node, options);
+    this.#line = new Line(name, options);
     this.#attachment = new Attachment(this.#api, options, this.#nodes.lock);
     this.url = `${target.tls ? "zks" : "zk"}://${servers}${this.#nodes.root}`;
   }

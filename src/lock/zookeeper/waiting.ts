@@ -3,7 +3,7 @@ import { ms_between, ms_to_ns, type Time } from "../../core/time.ts";
 import { pause } from "../pause.ts";
 import type { Sighting } from "../sighting.ts";
 import type { Attachment } from "./attachment.ts";
-import type { Line } from "./line.ts";
+import type { Line } from "../line.ts";
 import { next_event, type Link } from "./link.ts";
 import type { Nodes } from "./nodes.ts";
 import { barrier } from "./release.ts";
@@ -58,8 +58,18 @@ async function look(given: Waiting, aborted: Promise<never>): Promise<Seen> {
   const { nodes, time, line, sighting } = given;
   const { link, again_ms } = await connected(given);
   await given.register(link);
-  await line.look(link.connection);
-  const { front, ahead } = line;
+  await line.look({
+    count: async () => {
+      const stat = await link.connection.exists(nodes.contenders);
+      return stat === "no-node" ? 0 : stat.children;
+    },
+    names: async () => {
+      const names = await link.connection.children(nodes.contenders);
+      return names === "no-node" ? [] : names;
+    },
+  });
+  const { front } = line;
+  const ahead = line.ahead === null ? null : `${nodes.contenders}/${line.ahead}`;
   const watched = ahead ?? nodes.lock;
   const next = next_event(link, watched);
   const { promise: due, resolve } = Promise.withResolvers<"due">();
