@@ -25,8 +25,9 @@ for (const kind of ["nfs3", "nfs4.2"] as const) {
   on_a_network({ kind, fault: "writing", end: undead, next: true });
   on_a_network({ kind, fault: "withdrawn", end: stale, next: true });
   on_a_network({ kind, fault: "read-only", end: read_only, next: true });
-  on_a_network({ kind, fault: "replaced", end: wrong, next: false });
 }
+for (const kind of ["nfs3", "nfs4.2", "cifs"] as const)
+  on_a_network({ kind, fault: "replaced", end: wrong, next: false });
 
 on_this_machine({ kind: "ext4", fault: "inodes", ...is_full });
 on_this_machine({ kind: "ext4", fault: "remounted", exit: 81, says: /was remounted read-only/ });

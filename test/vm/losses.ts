@@ -78,7 +78,8 @@ export function check_end(
   assert.match(String(end.says), says, log);
 }
 
-const named = (facts: readonly Fact[], name: string): Fact[] => facts.filter(({ fact }) => fact === name);
+export const named = (facts: readonly Fact[], name: string): Fact[] =>
+  facts.filter(({ fact }) => fact === name);
 
 export function told(facts: readonly Fact[]): { facts: string; log: string } {
   const others = facts.filter(({ fact }) => fact !== "story");
