@@ -3,7 +3,6 @@
 
 import {
   chmodSync,
-  existsSync,
   lchownSync,
   lstatSync,
   mkdirSync,
@@ -72,12 +71,12 @@ export function finish(place: Place, journal: Journal, at: AtStep): void {
 function exchange_whole(place: Place, attempt: string, at: AtStep): void {
   const { data, work } = place;
   const staging = staging_of(place);
-  if (!existsSync(staging)) return; // it is in its place already
+  if (!is_there(staging)) return; // it is in its place already
   const aside = join(previous_of(place), attempt);
   const state = state_of(data);
   if (state === "foreign") throw in_the_way(data);
   if (state !== "absent") {
-    if (!existsSync(aside)) {
+    if (!is_there(aside)) {
       mkdirSync(previous_of(place), { recursive: true, mode: 0o700 });
       sync_folder(work);
       at("previous is there");
@@ -128,6 +127,11 @@ function move_in(place: Place, at: AtStep): void {
   sync_folder(data);
 }
 
+/** What can't be looked at isn't "not there": it throws. */
+function is_there(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
 function in_the_way(path: string): Unreadable {
   return new Unreadable(
     `a restore was cut off, and ${quoted(path)} was put there since; move it away, the next start goes on with the restore`,
@@ -137,13 +141,13 @@ function in_the_way(path: string): Unreadable {
 /** What was staged and isn't whole. */
 export function drop_staging(place: Place): void {
   rmSync(staging_of(place), { recursive: true, force: true });
-  if (existsSync(place.work)) end_journal(place.work);
+  if (is_there(place.work)) end_journal(place.work);
 }
 
 /** The data from before restores, all of it: for when the app has run on what was restored. */
 export function sweep(place: Place): boolean {
   const previous = previous_of(place);
-  if (!existsSync(previous)) return false;
+  if (!is_there(previous)) return false;
   rmSync(previous, { recursive: true });
   sync_folder(place.work);
   return true;
