@@ -11,6 +11,7 @@ export const exitCodes = {
   restoreFailed: 82,
   fenceFailed: 83,
   hookFailed: 84,
+  neverReady: 85,
   undead: 86,
   jobKilled: 124,
 } as const;
@@ -37,12 +38,6 @@ export abstract class Failure extends Error {
 /** The command line can't be understood. */
 export class UsageError extends Failure {
   readonly code = "usage";
-  readonly exitCode = exitCodes.usage;
-}
-
-/** The command exists, but not yet what it needs. */
-export class NotBuiltError extends Failure {
-  readonly code = "not-built";
   readonly exitCode = exitCodes.usage;
 }
 

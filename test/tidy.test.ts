@@ -29,7 +29,7 @@ const layers = [
   ["guard"], // before the other adapters, because they run jobs under it
   ["storage"], // before the locks: a volume is one, and vouches for the others
   ["backup"], // before restore, which reads what it has made
-  ["lock", "restore", "ops"],
+  ["lock", "restore", "ops", "ready"],
   ["shell"],
   ["cli"],
   ["main"],

@@ -86,6 +86,7 @@ const rows = [
     why: "a real database as the app",
   },
   { name: "redis-server", package: "redis-server", look: "redis-server", why: "a real database as the app" },
+  { name: "mariadbd", package: "mariadb-server-core", look: "mariadbd", why: "a real database as the app" },
   { name: "redis-cli", package: "redis-tools", look: "redis-cli", why: "what a database has stored" },
 ] as const;
 

@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import type { Command } from "commander";
 import { describe } from "../backup/manifest.ts";
 import { describe_size } from "../config/sizes.ts";
-import { environment_name, later_options, option_names } from "../config/options.ts";
+import { environment_name, option_names } from "../config/options.ts";
 import { ms } from "../core/timing.ts";
 import { BackupFailed, ConfigError } from "../errors.ts";
 import { can_see_us, controller_of, mark_used, read_page } from "../guard/page.ts";
@@ -75,7 +75,7 @@ async function back_up(pid: string | undefined, terminal: Terminal): Promise<voi
       {
         ...(await plain_job(timeout_ms)),
         ...{ tenure: page.tenure, page: fd, app_env: true },
-        unset: [...option_names, ...later_options].map(environment_name),
+        unset: option_names.map(environment_name),
       },
       show.said,
     ).finally(show.end);

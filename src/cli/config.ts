@@ -2,12 +2,13 @@ import type { Command } from "commander";
 import { json_schema, options_markdown } from "../config/schema.ts";
 import { show } from "../config/show.ts";
 import { format_option } from "./format.ts";
+import { add_profile } from "./profile.ts";
 import { add_options, flag_options, read_config, read_settings } from "./options.ts";
 import { type Terminal, warn_all } from "./terminal.ts";
 
 const all_of_run = "It takes all options of leasehold run: docs/options.md.";
 
-/** `leasehold config check|show|schema`. */
+/** `leasehold config check|show|schema|profile`. */
 export function add_config(program: Command, terminal: Terminal): void {
   const { write } = terminal;
   const config = program.command("config").summary("check and show the configuration");
@@ -48,4 +49,5 @@ export function add_config(program: Command, terminal: Terminal): void {
     .action(({ format }: { format?: string }) => {
       write(format === "markdown" ? options_markdown() : `${JSON.stringify(json_schema(), null, 2)}\n`);
     });
+  add_profile(config, terminal);
 }

@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { parse_duration } from "../config/durations.ts";
-import { environment_name, later_options, option_names } from "../config/options.ts";
+import { environment_name, option_names } from "../config/options.ts";
 import { quoted } from "../config/quoted.ts";
 import { exitCodes, UsageError } from "../errors.ts";
 import { Decoder, FrameError } from "../guard/frames.ts";
@@ -158,7 +158,7 @@ async function read_report(stream: unknown, on_event: (event: GuardEvent) => voi
  */
 function environment(of_app: readonly string[]): NodeJS.ProcessEnv {
   const env: NodeJS.ProcessEnv = { ...process.env };
-  for (const name of [...option_names, ...later_options]) delete env[environment_name(name)];
+  for (const name of option_names) delete env[environment_name(name)];
   for (const entry of of_app) {
     const [name = ""] = entry.split("=", 1);
     if (/^(NODE|LD)_/.test(name)) env[name] = entry.slice(name.length + 1);

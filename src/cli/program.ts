@@ -18,9 +18,7 @@ import { add_work } from "./work.ts";
 
 const example = `
 Example (one MySQL, on whichever machine holds the lock):
-  leasehold run --lock zk://zk1:2181,zk2:2181/mysql -- mysqld
-
-Exit codes, options and all else: README.md and docs/.`;
+  leasehold run --lock zk://zk1:2181,zk2:2181/mysql -- mysqld`;
 
 /**
  * Does what argv says, the program's own name not included. Throws a Failure for the user's mistakes. write: to standard

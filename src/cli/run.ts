@@ -5,12 +5,9 @@ import { add_options, flag_options, read_config } from "./options.ts";
 
 /** What `run --help` shows; the rest is in `run --help-all`. */
 const groups: readonly (readonly [heading: string, names: readonly OptionName[]])[] = [
-  [
-    "Lock and volume:",
-    ["lock", "volume", "node", "ttl", "when-busy", "wait-timeout", "on-loss", "on-outage"],
-  ],
-  ["Stop:", ["stop-signal", "stop-timeout"]],
-  ["Hooks:", ["fence", "pre-start", "post-stop", "lost"]],
+  ["Lock and volume:", ["lock", "volume", "node", "ttl", "when-busy", "on-loss", "on-outage"]],
+  ["App:", ["profile", "ready", "stop-signal", "stop-timeout"]],
+  ["Hooks:", ["fence", "pre-start", "post-stop"]],
   ["Operations:", ["config", "advertise", "listen", "termination-log"]],
 ];
 
@@ -46,6 +43,6 @@ Example:
     }
     const config = await read_config(run);
     const { contend } = await import("../shell/contender.ts");
-    await contend(config, () => read_config(run));
+    await contend(config, command, () => read_config(run));
   });
 }

@@ -1,8 +1,8 @@
 import type { Command, CommanderError } from "commander";
 import { nearest } from "../config/nearest.ts";
-import { is_option, later_options, takes } from "../config/options.ts";
+import { is_option, takes } from "../config/options.ts";
 import { escaped, quoted } from "../config/quoted.ts";
-import { type Failure, NotBuiltError, UsageError } from "../errors.ts";
+import { type Failure, UsageError } from "../errors.ts";
 
 /** One sentence of ours for what commander refused. */
 export function usage_error(
@@ -37,8 +37,6 @@ function unknown_option(flag: string, program: Command, command: Command, receiv
   const refuse = (remedy: string): Failure =>
     new UsageError(`unknown option ${quote(flag)}`, received, remedy);
   const name = flag.replace(/^--/, "");
-  if (later_options.includes(name))
-    return new NotBuiltError(`${flag} is not in this version`, received, "leave it out");
   if (flag.startsWith("--") && is_option(name)) {
     if (!takes(name, "flag")) return refuse("give --lock-password-file or LEASEHOLD_LOCK_PASSWORD");
     if (command === program)

@@ -1,7 +1,6 @@
-import { NotBuiltError } from "../errors.ts";
 import { split_fields } from "./fields.ts";
 import { nearest } from "./nearest.ts";
-import { environment_name, later_options, option, option_names, type OptionName, takes } from "./options.ts";
+import { environment_name, option, option_names, type OptionName, takes } from "./options.ts";
 import { quoted } from "./quoted.ts";
 import type { Raw } from "./values.ts";
 
@@ -25,7 +24,6 @@ export function read_environment(environment: Environment): FromEnvironment {
   const names = new Map(
     option_names.filter((name) => takes(name, "environment")).map((n) => [environment_name(n), n]),
   );
-  const later = new Set(later_options.map(environment_name));
   const result: FromEnvironment = { entries: [], warnings: [] };
   for (const [variable, raw] of Object.entries(environment)) {
     if (raw === undefined || !variable.startsWith("LEASEHOLD_")) continue;
@@ -33,9 +31,7 @@ export function read_environment(environment: Environment): FromEnvironment {
     if (name !== undefined) {
       const several = option(name).kind === "volume" && raw.trim() !== "";
       result.entries.push({ name, raw: several ? split_fields(raw, ";") : raw, where: variable });
-    } else if (later.has(variable))
-      throw new NotBuiltError(`${variable} is not in this version`, variable, "unset it");
-    else if (!given.test(variable) && !service_link.test(variable))
+    } else if (!given.test(variable) && !service_link.test(variable))
       result.warnings.push(warning(variable, [...names.keys()]));
   }
   return result;

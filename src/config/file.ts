@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument } from "yaml";
-import { ConfigError, NotBuiltError } from "../errors.ts";
+import { ConfigError } from "../errors.ts";
 import { nearest } from "./nearest.ts";
-import { is_option, later_options, option_names, type OptionName, takes, takes_list } from "./options.ts";
+import { is_option, option_names, type OptionName, takes, takes_list } from "./options.ts";
 import { quoted } from "./quoted.ts";
 import { read_file } from "./read-file.ts";
 import type { Raw } from "./values.ts";
@@ -73,9 +73,6 @@ export function parse_config(text: string, path: string): Entry[] {
 /** Refuses a key that is no option here. */
 function check_key(name: string, where: string): OptionName {
   if (is_option(name) && takes(name, "file")) return name;
-  if (later_options.includes(name)) {
-    throw new NotBuiltError(`${where}: ${name} is not in this version`, name, "leave it out");
-  }
   const near = nearest(
     name,
     option_names.filter((known) => takes(known, "file")),

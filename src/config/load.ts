@@ -8,6 +8,9 @@ import { type Environment, read_environment } from "./environment.ts";
 import { escape_field, type Templates } from "./fields.ts";
 import { type Endpoint, format_lock_url, type LockUrl } from "./lock-url.ts";
 import { option_names, type OptionName } from "./options.ts";
+import { type ProfileName, profiles } from "./profiles/all.ts";
+import type { Profile } from "./profiles/profile.ts";
+import type { ReadyCheck } from "./ready.ts";
 import { parse_value, type Raw, type Values } from "./values.ts";
 import { read_volumes, type VolumeRequirement } from "./volume.ts";
 
@@ -24,6 +27,8 @@ export type Settings = {
   timing: Timing;
   stop_signal: number;
   stop_scope: "main" | "group";
+  profile: ProfileName | null;
+  ready: ReadyRules | null;
   when_busy: "wait" | "exit";
   wait_timeout_ms: number | null;
   on_loss: "exit" | "standby";
@@ -49,6 +54,9 @@ export type Settings = {
   /** Sentences for the log: unknown variables. */
   warnings: readonly string[];
 };
+
+/** check: how the app is asked; the first time that it is ready has to come within timeout_ms. */
+export type ReadyRules = { check: ReadyCheck; timeout_ms: number; every_ms: number; limit_ms: number };
 
 export type Config = Settings & { lock: LockUrl; credentials: Credentials };
 
@@ -111,6 +119,13 @@ export async function load_settings(flags: Flags, environment: Environment): Pro
     const text = flags[name];
     if (text !== undefined && name !== "config") take(name, text, `--${name}`);
   }
+  if (values.profile !== undefined) {
+    const { options }: Profile = profiles[values.profile];
+    for (const name of option_names) {
+      const text = options[name];
+      if (text !== undefined && !(name in values)) take(name, text, `the profile ${values.profile}`);
+    }
+  }
   return {
     ...settle(values, environment),
     sources,
@@ -137,6 +152,8 @@ function settle(values: Values, env: Environment): Omit<Settings, "sources" | "g
     },
     stop_signal: values["stop-signal"] ?? constants.signals.SIGTERM,
     stop_scope: values["stop-scope"] ?? "main",
+    profile: values.profile ?? null,
+    ready: settle_ready(values),
     when_busy: values["when-busy"] ?? "wait",
     wait_timeout_ms: values["wait-timeout"] ?? null,
     on_loss: values["on-loss"] ?? "exit",
@@ -153,6 +170,16 @@ function settle(values: Values, env: Environment): Omit<Settings, "sources" | "g
     termination_log: values["termination-log"] ?? null,
     log_format: values["log-format"] ?? null,
     log_level: values["log-level"] ?? "info",
+  };
+}
+
+function settle_ready(values: Values): ReadyRules | null {
+  if (!values.ready) return null;
+  return {
+    check: values.ready,
+    timeout_ms: values["ready-timeout"] ?? 15 * 60_000,
+    every_ms: values["ready-every"] ?? 5000,
+    limit_ms: values["ready-limit"] ?? 2000,
   };
 }
 

@@ -1,6 +1,8 @@
 // The one table of options. From it come the command line, the environment names, the keys of the file, `config schema`,
 // and docs/options.md. Long because it is a table.
 
+import { profile_names } from "./profiles/all.ts";
+
 /** What a value is; values.ts reads each kind. */
 type Kind =
   | "address"
@@ -12,6 +14,7 @@ type Kind =
   | "lock"
   | "name"
   | "number"
+  | "ready"
   | "secret"
   | "signal"
   | "text"
@@ -99,6 +102,45 @@ export const options = {
     default: "main",
     meaning: "who gets the stop signal: main or group",
     why: "A shell as main process passes no signal on; with group its children get it too.",
+  },
+  profile: {
+    kind: "choice",
+    placeholder: "NAME",
+    choices: profile_names,
+    default: "",
+    meaning: "what is known of an app: mysql, postgres, …",
+    why: "Gives stop signal, stop timeout and readiness check, and looks at the data directory under the lock; [profiles/](profiles/README.md). Other options beat it.",
+  },
+  ready: {
+    kind: "ready",
+    placeholder: "CHECK",
+    default: "none",
+    meaning: "how the app is asked whether it is ready",
+    why: "tcp, http, https, postgres, mysql, redis or mongodb://HOST:PORT, or exec:COMMAND; [readiness.md](readiness.md). With none it is ready when it runs.",
+  },
+  "ready-timeout": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "15m",
+    meaning: "from the app's start until it has to be ready",
+    why: "Then it is stopped, exit code 85. A database that recovers may need long, and begins anew when it is killed halfway.",
+  },
+  "ready-every": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 10,
+    default: "5s",
+    meaning: "from one question to the next, once it is ready",
+    why: "Until it is ready it is asked every 250ms. Three failures in a row, and it isn't ready any more; nothing is done to it.",
+  },
+  "ready-limit": {
+    kind: "duration",
+    placeholder: "D",
+    min_ms: 1,
+    default: "2s",
+    meaning: "how long one question may take",
+    why: "Then it has failed; a command is killed with all that it started.",
   },
   "when-busy": {
     kind: "choice",
@@ -260,7 +302,7 @@ export const options = {
     placeholder: "PATH",
     default: "",
     meaning: "the app's data directory, restored and backed up",
-    why: "[restore.md](restore.md). It may hold {node}, {slot} and {env:NAME}. Beside it, on the same file system, leasehold keeps a folder of its own.",
+    why: "[restore.md](restore.md). A profile looks there, too. It may hold {node}, {slot} and {env:NAME}. Beside it, on the same file system, leasehold keeps a folder of its own.",
   },
   restore: {
     kind: "text",
@@ -450,9 +492,6 @@ export type OptionName = keyof typeof options;
 
 /** Sorted as in the table. */
 export const option_names: readonly OptionName[] = Object.keys(options).filter(is_option);
-
-/** Options that the design knows and this version doesn't have: what is asked for must not be silently left out. */
-export const later_options: readonly string[] = ["profile"];
 
 export function option(name: OptionName): Option {
   return options[name];

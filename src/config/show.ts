@@ -2,6 +2,7 @@ import { format_duration } from "./durations.ts";
 import { escape_field } from "./fields.ts";
 import type { Settings } from "./load.ts";
 import { format_endpoint, format_lock_url } from "./lock-url.ts";
+import { format_ready } from "./ready.ts";
 import { option, option_names, type OptionName } from "./options.ts";
 import { escaped } from "./quoted.ts";
 import { format_signal } from "./signals.ts";
@@ -42,6 +43,11 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
         "backup-keep-for": settings.data.backup.keep_for_ms,
       }),
     }),
+    ...(settings.ready && {
+      "ready-timeout": settings.ready.timeout_ms,
+      "ready-every": settings.ready.every_ms,
+      "ready-limit": settings.ready.limit_ms,
+    }),
     ...(settings.wait_timeout_ms !== null && { "wait-timeout": settings.wait_timeout_ms }),
   };
   const duration_ms = durations[name];
@@ -71,6 +77,8 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
       return format_signal(settings.stop_signal);
     case "stop-scope":
       return settings.stop_scope;
+    case "ready":
+      return scalar(format_ready(settings.ready?.check ?? null));
     case "when-busy":
       return settings.when_busy;
     case "on-loss":

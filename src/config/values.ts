@@ -2,6 +2,7 @@ import { ConfigError } from "../errors.ts";
 import { parse_duration } from "./durations.ts";
 import { type Endpoint, type LockUrl, parse_endpoint, parse_lock_url } from "./lock-url.ts";
 import { nearest } from "./nearest.ts";
+import { parse_ready, type ReadyCheck } from "./ready.ts";
 import { option, type OptionName, type options } from "./options.ts";
 import { quoted } from "./quoted.ts";
 import { parse_signal } from "./signals.ts";
@@ -20,6 +21,8 @@ type OfKind = {
   lock: LockUrl;
   name: string;
   number: number;
+  /** null: none. */
+  ready: ReadyCheck | null;
   secret: string;
   signal: number;
   text: string;
@@ -47,6 +50,8 @@ export function parse_value(name: OptionName, raw: Raw, where: string): OfKind[k
   switch (kind) {
     case "lock":
       return parse_lock_url(raw, where);
+    case "ready":
+      return parse_ready(raw, where);
     case "signal":
       return parse_signal(raw, where);
     case "duration": {

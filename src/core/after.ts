@@ -108,7 +108,7 @@ export const releasing: Handlers<Releasing> = {
     "undead",
     "hook-done",
   ),
-  ...ignore("drained", "stop", "marked", "unmarked", "volume-lost"),
+  ...ignore("drained", "stop", "marked", "unmarked", "volume-lost", "ready", "unready"),
 };
 
 /** What draining and post-stop do alike while they wait: the lock is renewed. */
@@ -144,6 +144,7 @@ function holding<S extends Draining | PostStop>() {
       "deadline-set",
     ),
     ...ignore("start-refused", "started", "ended", "killing", "empty", "undead", "stop", "volume-lost"),
+    ...ignore("ready", "unready"),
   };
 }
 

@@ -30,7 +30,7 @@ export const starting: Handlers<Starting> = {
     "ended",
     "killing",
   ),
-  ...ignore("empty", "undead", "hook-done", "drained", "volume-lost"),
+  ...ignore("empty", "undead", "hook-done", "drained", "volume-lost", "ready", "unready"),
 };
 
 export const contending: Handlers<Contending> = {
@@ -133,7 +133,7 @@ export const contending: Handlers<Contending> = {
     "deadline-refused",
   ),
   ...ignore("start-refused", "started", "ended", "killing", "empty", "undead", "hook-done", "drained"),
-  ...ignore("volume-lost"),
+  ...ignore("volume-lost", "ready", "unready"),
 };
 
 function again(state: Contending): Step {

@@ -17,6 +17,8 @@ export type Effect =
   | { do: "deadline"; tenure: bigint; deadline_ns: bigint }
   | { do: "start"; tenure: bigint; token: bigint; lock_token: bigint }
   | { do: "signal"; tenure: bigint; signal: number }
+  /** Asks the app whether it is ready, again and again, for as long as it runs. */
+  | { do: "watch-ready"; tenure: bigint }
   /** close: its jobs end as well. */
   | { do: "kill"; tenure: bigint; close: boolean }
   // ---- hooks, the volume's work, and the drain ----

@@ -40,6 +40,10 @@ export type Event =
   | { type: "killing"; tenure: bigint; why: string }
   | { type: "empty"; tenure: bigint }
   | { type: "undead"; tenure: bigint; what: string }
+  // ---- the readiness check ----
+  | { type: "ready"; tenure: bigint }
+  /** Also before it was ever ready: the latest reason. */
+  | { type: "unready"; tenure: bigint; because: string }
   // ---- hooks and the drain ----
   /** alive: something of it can't be killed. */
   | { type: "hook-done"; tenure: bigint; hook: Hook; failure: string | null; alive: boolean }

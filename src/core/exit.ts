@@ -12,6 +12,7 @@ export const exit_codes = {
   restore_failed: 82,
   fence_failed: 83,
   hook_failed: 84,
+  never_ready: 85,
   undead: 86,
   not_executable: 126,
   not_found: 127,
@@ -22,6 +23,7 @@ const failure_codes: Record<Hook, number> = {
   attach: exit_codes.volume_failed,
   verify: exit_codes.volume_failed,
   restore: exit_codes.restore_failed,
+  data: exit_codes.volume_failed,
   "pre-start": exit_codes.hook_failed,
   "post-stop": exit_codes.hook_failed,
   detach: exit_codes.hook_failed,
@@ -62,6 +64,8 @@ export function outcome(ending: Ending, end: AppEnd | null): { code: number; bec
       return { code: exit_codes.volume_lost, because: `the volume was lost: ${ending.because}` };
     case "hook-failed":
       return { code: failure_codes[ending.hook], because: failed(ending.hook, ending.because) };
+    case "never-ready":
+      return { code: exit_codes.never_ready, because: ending.because };
     case "refused":
       return { code: exit_codes.config, because: ending.because };
     case "guard":
@@ -95,6 +99,7 @@ export function reason(ending: Ending): string {
       return `the volume is lost: ${ending.because}`;
     case "hook-failed":
       return failed(ending.hook, ending.because);
+    case "never-ready":
     case "refused":
     case "guard":
       return ending.because;
@@ -110,6 +115,8 @@ export function failed(hook: Hook, because: string): string {
       return `the volume failed its checks: ${because}`;
     case "restore":
       return `the data could not be restored: ${because}`;
+    case "data":
+      return `the data directory failed its checks: ${because}`;
     case "detach":
       return `the volume could not be detached: ${because}`;
     default:

@@ -78,7 +78,7 @@ function is_empty(before: State, event: Event): boolean {
       return event.type === (before.awaited === "app" ? "empty" : "hook-done");
     case "preparing":
       return (
-        !["fence", "attach", "verify", "restore", "pre-start"].includes(before.step) ||
+        !["fence", "attach", "verify", "restore", "data", "pre-start"].includes(before.step) ||
         event.type === "hook-done"
       );
     case "post-stop":

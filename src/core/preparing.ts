@@ -1,5 +1,6 @@
 // The lock is ours, the app isn't started: first the guard's word, then the fence hook if the last tenure didn't end clean, then the
-// volume (attached, then checked), the data (restored, if it is to be), then pre-start. Where nothing fences, the lease of a holder that may not know yet of its loss is
+// volume (attached, then checked), the data (restored, if it is to be, then checked), then pre-start. Where nothing fences, the lease of a
+// holder that may not know yet of its loss is
 // waited out. The record beside the lock becomes ours in between: whoever dies before that leaves the earlier one to be fenced.
 
 import type { Step } from "./effect.ts";
@@ -80,7 +81,7 @@ export const preparing: Handlers<Preparing> = {
     "unreleased",
     "start-refused",
   ),
-  ...ignore("started", "ended", "killing", "empty", "undead", "drained"),
+  ...ignore("started", "ended", "killing", "empty", "undead", "drained", "ready", "unready"),
 };
 
 function heard(state: Preparing, event: Parameters<typeof hear>[2], { rules, now_ns }: Context): Step {
@@ -112,11 +113,12 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
     ["attach", rules.hooks.attach, "attaching the volume"],
     ["verify", rules.hooks.verify, null],
     ["restore", rules.hooks.restore, null],
+    ["data", rules.hooks.data, null],
     ["pre-start", rules.hooks.pre_start, "running the pre-start hook"],
   ] as const) {
     if (!wanted || is_past(state.step, hook)) continue;
     const attached = tenure.attached || hook === "attach";
-    const touched = tenure.touched || hook === "restore" || hook === "pre-start";
+    const touched = tenure.touched || ["restore", "data", "pre-start"].includes(hook);
     return next(
       { ...state, tenure: { ...tenure, attached, touched }, step: hook },
       [{ do: "hook", hook, tenure: id, previous, same_boot, because: "" }],
@@ -124,15 +126,24 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
     );
   }
   return next(
-    { at: "running", tenure: { ...tenure, touched: true }, pid: null },
+    {
+      at: "running",
+      tenure: { ...tenure, touched: true },
+      pid: null,
+      unready: "it is being started",
+      ready_by_ns: null,
+    },
     [{ do: "start", tenure: id, token, lock_token }],
     "starting the app",
   );
 }
 
 /** Whether this step of the volume's and the user's is done, or was begun. */
-function is_past(step: Preparing["step"], one: "attach" | "verify" | "restore" | "pre-start"): boolean {
-  const order: Preparing["step"][] = ["attach", "verify", "restore", "pre-start"];
+function is_past(
+  step: Preparing["step"],
+  one: "attach" | "verify" | "restore" | "data" | "pre-start",
+): boolean {
+  const order: Preparing["step"][] = ["attach", "verify", "restore", "data", "pre-start"];
   return order.indexOf(step) >= order.indexOf(one);
 }
 

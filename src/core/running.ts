@@ -10,10 +10,30 @@ import { ms_between, ms_to_ns } from "./time.ts";
 import { ms } from "./timing.ts";
 
 export const running: Handlers<Running> = {
-  started: (state, event) =>
-    is_late(state, event)
-      ? stay(state)
-      : next({ ...state, pid: event.pid }, [], `the app runs, process ${event.pid}`),
+  started(state, event, { rules, now_ns }) {
+    if (is_late(state, event)) return stay(state);
+    const { pid } = event;
+    const because = `the app runs, process ${pid}`;
+    if (rules.ready_timeout_ms === null) return next({ ...state, pid, unready: null }, [], because);
+    const ready_by_ns = now_ns + ms_to_ns(rules.ready_timeout_ms);
+    const watch: Effect = { do: "watch-ready", tenure: state.tenure.id };
+    return next({ ...state, pid, unready: "it was not asked yet", ready_by_ns }, [watch], because);
+  },
+  ready(state, event) {
+    if (is_late(state, event) || state.pid === null || state.unready === null) return stay(state);
+    const again = state.ready_by_ns === null;
+    return next(
+      { ...state, unready: null, ready_by_ns: null },
+      [],
+      `the app is ready${again ? " again" : ""}`,
+    );
+  },
+  unready(state, event) {
+    if (is_late(state, event) || state.pid === null) return stay(state);
+    const news = state.unready === null;
+    const because = `the app is not ready: ${event.because}`;
+    return next({ ...state, unready: event.because }, [], news ? because : null);
+  },
   "start-refused"(state, event, context) {
     if (is_late(state, event)) return stay(state);
     const because = `the guard did not start the app (${event.status})`;
@@ -54,6 +74,14 @@ export const running: Handlers<Running> = {
       return next(stopping(state, ending, deadline(rules, state.tenure)), [signal], because);
     }
     const { tenure, effects } = renew(state.tenure, now_ns);
+    if (state.ready_by_ns !== null && now_ns >= state.ready_by_ns) {
+      const within = ms(rules.ready_timeout_ms ?? 0);
+      const because = `the app was not ready within ${within}: ${state.unready}`;
+      const kill_at_ns = now_ns + ms_to_ns(rules.timing.stop_timeout_ms);
+      const signal: Effect = { do: "signal", tenure: tenure.id, signal: rules.stop_signal };
+      const ending: Ending = { why: "never-ready", because };
+      return next(stopping({ tenure }, ending, kill_at_ns), [...effects, signal], `${because}; stopping it`);
+    }
     return next({ ...state, tenure }, effects, null);
   },
   proved(state, event, { rules, now_ns }) {

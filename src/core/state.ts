@@ -11,9 +11,14 @@ export type Rules = {
   wait_timeout_ms: number | null;
   on_loss: "exit" | "standby";
   /** Which hooks there are, and what of the volume's work. */
-  hooks: Record<"fence" | "attach" | "verify" | "restore" | "pre_start" | "post_stop" | "lost", boolean>;
+  hooks: Record<
+    "fence" | "attach" | "verify" | "restore" | "data" | "pre_start" | "post_stop" | "lost",
+    boolean
+  >;
   /** Whether there is something to flush. */
   drains: boolean;
+  /** From the app's start until it has to be ready. null: it isn't asked, and is ready as soon as it runs. */
+  ready_timeout_ms: number | null;
   boot_id: string;
 };
 
@@ -56,9 +61,19 @@ export type Tenure = {
 /**
  * What is done beside the app, one at a time, in jobs: the user's hooks, and the volume's work, which comes and fails in the same
  * way. attach: fetches the device, checks and mounts it. verify: the right volume is mounted and works. restore: the data directory
- * gets its data, if it is to. detach: undoes the attach.
+ * gets its data, if it is to. data: the app's data directory is what its profile expects, without stale lock files. detach: undoes the
+ * attach.
  */
-export type Hook = "fence" | "attach" | "verify" | "restore" | "pre-start" | "post-stop" | "detach" | "lost";
+export type Hook =
+  | "fence"
+  | "attach"
+  | "verify"
+  | "restore"
+  | "data"
+  | "pre-start"
+  | "post-stop"
+  | "detach"
+  | "lost";
 /** How the app's main process ended. */
 export type AppEnd = { how: "exit" | "signal" | "not_executed" | "not_forked"; value: number };
 
@@ -69,6 +84,7 @@ export type Ending =
   | { why: "lease-lost"; because: string }
   | { why: "volume-lost"; because: string }
   | { why: "hook-failed"; hook: Hook; because: string }
+  | { why: "never-ready"; because: string }
   /** What the lock service granted can't be worked with. */
   | { why: "refused"; because: string }
   | { why: "guard"; because: string };
@@ -115,11 +131,28 @@ export type Contending = {
 export type Preparing = {
   at: "preparing";
   tenure: Tenure;
-  step: "opening" | "fence" | "outwaiting" | "marking" | "attach" | "verify" | "restore" | "pre-start";
+  step:
+    | "opening"
+    | "fence"
+    | "outwaiting"
+    | "marking"
+    | "attach"
+    | "verify"
+    | "restore"
+    | "data"
+    | "pre-start";
   /** When the record is to be written again, after a failure; null: it isn't. */
   mark_at_ns: bigint | null;
 };
-export type Running = { at: "running"; tenure: Tenure; pid: number | null };
+export type Running = {
+  at: "running";
+  tenure: Tenure;
+  pid: number | null;
+  /** Why the app isn't ready; null: it is. */
+  unready: string | null;
+  /** Until then it has to be ready for the first time; null: it was, or nobody asks. */
+  ready_by_ns: bigint | null;
+};
 export type Stopping = {
   at: "stopping";
   tenure: Tenure;

@@ -69,6 +69,7 @@ export function wake_at(rules: Rules, state: State): bigint | null {
       return earliest(
         renewal(state),
         rules.timing.loss_grace_ms > 0 ? soft_deadline(rules, state.tenure) : null,
+        state.ready_by_ns,
       );
     case "stopping":
       return earliest(

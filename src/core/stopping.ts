@@ -89,7 +89,7 @@ export const stopping: Handlers<Stopping> = {
     "unmarked",
     "deadline-set",
   ),
-  ...ignore("start-refused", "started", "drained"),
+  ...ignore("start-refused", "started", "drained", "ready", "unready"),
 };
 
 function heard(state: Stopping, event: Parameters<typeof hear>[2], { rules, now_ns }: Context): Step {

@@ -8,7 +8,7 @@ type Answer = { code: number; type?: string; body: string };
 
 /**
  * What each path answers; all else is 404. /livez: this process answers. /readyz: 200 only where the lock is held and the
- * app runs, so that a load balancer reaches the only live copy. /leader: who holds the lock as last heard; 404 if nobody.
+ * app is ready, so that a load balancer reaches the only live copy. /leader: who holds the lock as last heard; 404 if nobody.
  */
 const paths: Readonly<Record<string, (status: Status) => Answer>> = {
   "/livez": ({ state }) => json(200, { alive: true, state }),

@@ -27,6 +27,10 @@ export type LogOptions = {
   fd?: number;
 };
 
+/** What was asked for, or what suits the reader. */
+export const format_of = (asked: LogFormat | null, tty: boolean): LogFormat =>
+  asked ?? (tty ? "pretty" : "json");
+
 /** pino writes the lines, without a transport: that would be a thread more, and one more that may fall behind. */
 export function open_log({ format, level: first_level, base = {}, fd = 2 }: LogOptions): Log {
   let level = first_level;

@@ -10,7 +10,16 @@ export function metrics(status: Status): string {
   const info = `leasehold_info{node="${label(node)}",version="${label(version)}",state="${label(status.state)}"} 1`;
   const all: Metric[] = [
     gauge("leasehold_leading", "1 while this contender holds the lock", status.leading ? 1 : 0),
-    gauge("leasehold_ready", "1 while it holds the lock and the app runs", status.ready ? 1 : 0),
+    gauge(
+      "leasehold_ready",
+      "1 while it holds the lock, and the app runs and is ready",
+      status.ready ? 1 : 0,
+    ),
+    gauge(
+      "leasehold_app_ready_after_seconds",
+      "from the app's last start until it was ready",
+      seconds(status.app.ready_after_ms),
+    ),
     gauge(
       "leasehold_deadline_seconds",
       "until the guard kills the app, negative afterwards",

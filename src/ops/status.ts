@@ -15,7 +15,7 @@ export type Status = {
   lock: string;
   /** We hold the lock. */
   leading: boolean;
-  /** We hold the lock, and the app runs. */
+  /** We hold the lock, the app runs, and with --ready it says that it is ready. */
   ready: boolean;
   /** Who holds the lock, as last heard; ourselves included. null: nobody, or not known. */
   holder: Leader | null;
@@ -30,7 +30,14 @@ export type Status = {
     /** How long the last one that worked took. null: none yet. */
     last_ms: number | null;
   };
-  app: { starts: number; pid: number | null };
+  app: {
+    starts: number;
+    pid: number | null;
+    /** Why it isn't ready. null: it is, or it doesn't run. */
+    unready: string | null;
+    /** From the last start until it was ready for the first time. null: it was not yet. */
+    ready_after_ms: number | null;
+  };
   losses: number;
   hooks: { ok: number; failed: number };
   /** As the last look at each found it. */

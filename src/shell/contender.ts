@@ -1,6 +1,6 @@
 // One contender, put together: configuration, guard, lock, hooks, log, and the supervisor between them.
 
-import { environment_name, later_options, option_names } from "../config/options.ts";
+import { environment_name, option_names } from "../config/options.ts";
 import type { Config } from "../config/load.ts";
 import type { Event } from "../core/event.ts";
 import { ms_between } from "../core/time.ts";
@@ -10,14 +10,16 @@ import { boot_id, fresh_uuid } from "../guard/kernel.ts";
 import { page_of } from "../guard/page.ts";
 import type { Lock } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
-import { open_log } from "../ops/log.ts";
-import { write_termination } from "../ops/termination.ts";
+import { format_of, open_log } from "../ops/log.ts";
+import { type Termination, write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
+import { AppData } from "./app-data.ts";
 import { release_line } from "./give-back.ts";
 import { DataWork } from "./data.ts";
 import { core_event } from "./guard-events.ts";
-import { type Commands, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
+import { commands_of, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
 import { type HookEffect, type HookResult, performer } from "./perform.ts";
+import { Readiness } from "./readiness.ts";
 import { check_beside } from "./record-beside.ts";
 import { describe_reload, reload, rules_of } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
@@ -27,19 +29,14 @@ import { as_hook, Volumes } from "./volumes.ts";
 import { witness_of } from "./witness.ts";
 
 /** leasehold's own configuration in the environment, which the app and the hooks don't get. */
-const own_variables = [...option_names, ...later_options].map(environment_name);
-
-function commands_of({ hooks }: Config): Commands {
-  const { fence, pre_start, post_stop, lost } = hooks;
-  return { fence, "pre-start": pre_start, "post-stop": post_stop, lost };
-}
-
-function format_of({ log_format }: Config, tty: boolean): "pretty" | "json" {
-  return log_format ?? (tty ? "pretty" : "json");
-}
+const own_variables = option_names.map(environment_name);
 
 /** Runs until the guard has been told to exit; then the process ends. read_again: on SIGHUP, which `leasehold reload` sends. */
-export async function contend(config: Config, read_again: () => Promise<Config>): Promise<void> {
+export async function contend(
+  config: Config,
+  command: readonly string[],
+  read_again: () => Promise<Config>,
+): Promise<void> {
   const instance = fresh_uuid();
   const { node, timing } = config;
   const begun: {
@@ -60,7 +57,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       grace_ms: timing.loss_grace_ms,
       stop_signal: config.stop_signal,
       scope: config.stop_scope,
-      json_log: format_of(config, tty) === "json",
+      json_log: format_of(config.log_format, tty) === "json",
     }),
     on_event(event) {
       if (event.event === "welcome") begun.on_terminal = event.tty;
@@ -80,7 +77,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     },
   });
   begun.guard = guard;
-  const format = format_of(config, begun.on_terminal === true);
+  const format = format_of(config.log_format, begun.on_terminal === true);
   const log = open_log({ format, level: config.log_level, base: { node, instance } });
   for (const warning of config.warnings) log.warn(warning);
   if (config.lock.scheme === "memory")
@@ -115,15 +112,15 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       on_note: (sentence) => log.info(sentence),
       on_warning: (sentence) => log.warn(sentence),
     });
+  const app_data = new AppData({ config, command, time, log, volumes });
+  const readiness = new Readiness({ rules: config.ready, time, unset: own_variables, set });
   let attached = false;
   const lock = await open().catch(give_up);
   const rules = rules_of(config, identity.boot_id);
   const hooks: HookOptions = {
-    commands: commands_of(config),
+    commands: commands_of(config.hooks),
     timeout_ms: config.hook_timeout_ms,
-    time,
-    unset: own_variables,
-    set,
+    ...{ time, unset: own_variables, set },
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
     volume_work,
   };
@@ -138,6 +135,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       if (after.at !== "preparing" && after.at !== "running" && after.at !== "stopping") volumes.unwatch();
       if (event.type === "started" && after.at === "running") data?.started(after.tenure.id);
       else if (before.at === "running" && after.at !== "running") data?.stopped();
+      if (after.at !== "running") readiness.unwatch();
     },
     perform: performer({
       rules,
@@ -154,6 +152,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
         argv: [],
       }),
       run_hook: hook_runner(hooks),
+      watch_ready: (tenure, push) => void readiness.watch(tenure, (event) => step(() => push(event))),
       drain: (until_ns) => volumes.drain(until_ns),
       async end_jobs(tenure) {
         if (begun.orphaned !== true) await guard.kill(tenure, true);
@@ -220,6 +219,8 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
         });
       case "restore":
         return data ? data.restore(tenure, token_now(), previous) : { failure: null, alive: false };
+      case "data":
+        return app_data.prepare(tenure);
       case "verify":
         return as_hook(async () => {
           await volumes.check(previous, tenure);
@@ -240,7 +241,7 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
       const reloaded = reload(in_effect, await read_again());
       in_effect = reloaded.config;
       supervisor.replace_rules(rules_of(in_effect, identity.boot_id));
-      Object.assign(hooks, { commands: commands_of(in_effect), timeout_ms: in_effect.hook_timeout_ms });
+      Object.assign(hooks, { commands: commands_of(in_effect.hooks), timeout_ms: in_effect.hook_timeout_ms });
       log.level = in_effect.log_level;
       for (const name of ["user", "password", "ca", "cert", "key"] as const) delete credentials[name];
       Object.assign(credentials, in_effect.credentials);
@@ -283,18 +284,14 @@ export async function contend(config: Config, read_again: () => Promise<Config>)
     process.exit(exitCodes.defect);
   }
   function terminate(code: number, because: string): void {
-    const { tenure } = begun.reporter ?? { tenure: null };
-    if (config.termination_log === null) return;
-    const failure = write_termination(config.termination_log, {
-      code,
-      because,
-      at: new Date().toISOString(),
-      node,
-      instance,
-      lock: begun.reporter?.lock_url ?? "",
-      token: tenure ? String(tenure.token) : null,
-      last_proof_ms_ago: tenure ? Math.round(ms_between(tenure.proof.t0_ns, time.now_ns())) : null,
-    });
+    const { termination_log: path } = config;
+    const failure = path === null ? undefined : write_termination(path, termination_of(code, because));
     if (failure !== undefined) log.warn(failure);
+  }
+  function termination_of(code: number, because: string): Termination {
+    const { tenure = null, lock_url: lock = "" } = begun.reporter ?? {};
+    const token = tenure && String(tenure.token);
+    const last_proof_ms_ago = tenure && Math.round(ms_between(tenure.proof.t0_ns, time.now_ns()));
+    return { code, because, at: new Date().toISOString(), node, instance, lock, token, last_proof_ms_ago };
   }
 }

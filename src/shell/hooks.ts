@@ -1,3 +1,4 @@
+import type { Config } from "../config/load.ts";
 import type { Time } from "../core/time.ts";
 import { ms_to_ns } from "../core/time.ts";
 import { ms } from "../core/timing.ts";
@@ -5,9 +6,14 @@ import { load_jobs, run_job } from "../guard/job.ts";
 import type { Hook } from "../core/state.ts";
 import type { HookEffect, HookResult } from "./perform.ts";
 
-export type VolumeHook = Extract<Hook, "attach" | "verify" | "restore" | "detach">;
+export type VolumeHook = Extract<Hook, "attach" | "verify" | "restore" | "data" | "detach">;
 type UserHook = Exclude<Hook, VolumeHook>;
-export type Commands = Readonly<Record<UserHook, readonly string[] | null>>;
+type Commands = Readonly<Record<UserHook, readonly string[] | null>>;
+export function commands_of(hooks: Config["hooks"]): Commands {
+  const { fence, pre_start, post_stop, lost } = hooks;
+  return { fence, "pre-start": pre_start, "post-stop": post_stop, lost };
+}
+
 export type HookOptions = {
   commands: Commands;
   timeout_ms: number;
@@ -32,7 +38,7 @@ export function hook_runner(options: HookOptions): (effect: HookEffect) => Promi
   if (Object.values(options.commands).some((command) => command !== null)) void load_jobs();
   return async (effect) => {
     const { hook } = effect;
-    if (hook === "attach" || hook === "verify" || hook === "restore" || hook === "detach")
+    if (hook === "attach" || hook === "verify" || hook === "restore" || hook === "data" || hook === "detach")
       return options.volume_work(hook, effect);
     const { commands, timeout_ms, time } = options; // each time: a reload changes them
     const command = commands[hook];

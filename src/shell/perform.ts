@@ -9,6 +9,7 @@ import type { Lock, ReleaseState } from "../lock/lock.ts";
 import type { Perform } from "./supervisor.ts";
 
 export type GuardPort = Pick<Guard, "deadline" | "start" | "signal" | "kill" | "register_release" | "exit">;
+export type Push = (event: Event) => void;
 export type HookEffect = Extract<Effect, { do: "hook" }>;
 type StartEffect = Extract<Effect, { do: "start" }>;
 export type HookResult = { failure: string | null; alive: boolean };
@@ -21,6 +22,8 @@ export type Adapters = {
   /** What the app is started with, besides the tenure. */
   start: (token: bigint, lock_token: bigint) => Omit<Parameters<Guard["start"]>[0], "tenure">;
   run_hook: (effect: HookEffect) => Promise<HookResult>;
+  /** Asks the app of this tenure whether it is ready, until it is told to end: `ready` and `unready`. */
+  watch_ready: (tenure: bigint, push: Push) => void;
   drain: (until_ns: bigint) => Promise<string | null>;
   /** Before the lock is given back: ends what runs beside the app under this tenure. LockUnknown: something is left. */
   end_jobs?: (tenure: bigint) => Promise<void>;
@@ -30,8 +33,6 @@ export type Adapters = {
   /** Something that must not happen: a defect. */
   on_defect: (error: unknown) => void;
 };
-
-type Push = (event: Event) => void;
 
 export function performer(adapters: Adapters): Perform {
   const { lock, guard, on_defect } = adapters;
@@ -162,6 +163,8 @@ export function performer(adapters: Adapters): Perform {
         return attempt(start(effect, push));
       case "signal":
         return attempt(guard.signal(effect.signal, adapters.stop_scope, true).then(() => {}));
+      case "watch-ready":
+        return adapters.watch_ready(effect.tenure, push);
       case "kill":
         return attempt(guard.kill(effect.tenure, effect.close).then(() => {}));
       case "hook":

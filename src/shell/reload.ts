@@ -3,6 +3,7 @@
 import type { createSecureContext } from "node:tls";
 import type { Config } from "../config/load.ts";
 import { option_names, type OptionName } from "../config/options.ts";
+import { profiles } from "../config/profiles/all.ts";
 import type { Rules } from "../core/state.ts";
 import { ConfigError } from "../errors.ts";
 
@@ -55,7 +56,19 @@ export function reload(now: Config, next: Config): Reloaded {
 
 /** The part of the rules that a configuration decides on. */
 export function rules_of(
-  { timing, stop_signal, when_busy, wait_timeout_ms, on_loss, hooks, volumes, attach, data }: Config,
+  {
+    timing,
+    stop_signal,
+    when_busy,
+    wait_timeout_ms,
+    on_loss,
+    hooks,
+    volumes,
+    attach,
+    data,
+    ready,
+    profile,
+  }: Config,
   boot_id: string,
 ): Rules {
   return {
@@ -65,11 +78,13 @@ export function rules_of(
       attach: attach !== null,
       verify: volumes.length > 0,
       restore: data !== null,
+      data: profile !== null && profiles[profile].data !== null,
       pre_start: hooks.pre_start !== null,
       post_stop: hooks.post_stop !== null,
       lost: hooks.lost !== null,
     },
     drains: volumes.length > 0,
+    ready_timeout_ms: ready?.timeout_ms ?? null,
   };
 }
 

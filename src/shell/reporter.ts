@@ -24,6 +24,8 @@ export class Reporter implements StatusSource {
   readonly #options: ReporterOptions;
   readonly #counts = { ok: 0, failed: 0, starts: 0, losses: 0, hooks_ok: 0, hooks_failed: 0 };
   #last_proof_ms: number | null = null;
+  #started_ns = 0n;
+  #ready_after_ms: number | null = null;
   #holder: Leader | null = null;
   #last_tenure: Tenure | null = null;
   #told = false;
@@ -79,6 +81,8 @@ export class Reporter implements StatusSource {
         break;
       case "started":
         counts.starts++;
+        this.#started_ns = time.now_ns();
+        this.#ready_after_ms = null;
         break;
       case "hook-done":
         if (event.failure === null) counts.hooks_ok++;
@@ -98,6 +102,8 @@ export class Reporter implements StatusSource {
       default:
         break;
     }
+    if (after.at === "running" && after.pid !== null && after.unready === null)
+      this.#ready_after_ms ??= ms_between(this.#started_ns, time.now_ns());
     const losing =
       after.at === "stopping" && (after.ending.why === "lease-lost" || after.ending.why === "volume-lost");
     if (losing && before.at === "running") counts.losses++;
@@ -122,12 +128,17 @@ export class Reporter implements StatusSource {
       address: config.advertise,
       lock: lock_url,
       leading: tenure !== null && tenure.ours,
-      ready: state.at === "running" && state.pid !== null,
+      ready: state.at === "running" && state.pid !== null && state.unready === null,
       holder: this.#holder,
       token: tenure ? String(tenure.token) : null,
       deadline_in_ms: tenure ? Math.round(ms_between(now_ns, deadline(config, tenure))) : null,
       proofs: { ok: counts.ok, failed: counts.failed, last_ms: this.#last_proof_ms },
-      app: { starts: counts.starts, pid: state.at === "running" ? state.pid : null },
+      app: {
+        starts: counts.starts,
+        pid: state.at === "running" ? state.pid : null,
+        unready: state.at === "running" ? state.unready : null,
+        ready_after_ms: this.#ready_after_ms,
+      },
       losses: counts.losses,
       hooks: { ok: counts.hooks_ok, failed: counts.hooks_failed },
       volumes: this.#options.volumes.status(),

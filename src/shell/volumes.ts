@@ -64,6 +64,14 @@ export class Volumes {
       return { path, id, verdict, because, free_bytes, took_ms: Math.round(took_ms) };
     });
   }
+  /** Whether a path lies on storage that other machines may have, too, as far as a volume that is required says. */
+  is_network(path: string): boolean {
+    const { requirements } = this.#options;
+    return this.#reports.some(({ kind }, index) => {
+      const root = requirements[index]?.path ?? "";
+      return kind?.network === true && (path === root || path.startsWith(`${root}/`));
+    });
+  }
   /** What the record beside the lock remembers of them: their ids. null: there is none yet. */
   get ids(): string | null {
     const ids = this.#reports.map(({ id }) => id);

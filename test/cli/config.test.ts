@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
@@ -57,4 +57,14 @@ test("show prints what is in effect, with sources and without secrets", async (t
 test("schema is JSON", async () => {
   const { $schema } = JSON.parse(await outcome("config", "schema")) as { $schema: string };
   assert.match($schema, /json-schema\.org/);
+});
+
+test("config profile prints what docs/profiles has, and knows a near miss", async () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/profiles/postgres.md"), "utf8");
+  assert.equal(await outcome("config", "profile", "postgres"), page);
+  assert.match(await outcome("config", "profile"), /^# Profiles\n/);
+  assert.equal(
+    await outcome("config", "profile", "postgre"),
+    '64 there is no profile "postgre"; did you mean postgres?',
+  );
 });

@@ -19,6 +19,7 @@ const commands = [
   ["config", "check"],
   ["config", "show"],
   ["config", "schema"],
+  ["config", "profile"],
 ];
 for (const command of commands) {
   test(`leasehold ${command.join(" ")} --help fits a screen and has an example`, async () => {
@@ -94,7 +95,10 @@ const mistakes: readonly (readonly [argv: readonly string[], sentence: string])[
     ["config", "check", "more"],
     "64 too many arguments for 'check'. Expected 0 arguments but got 1: more; see leasehold config check --help",
   ],
-  [["config", "check", "--profile=mysql"], "64 --profile is not in this version; leave it out"],
+  [
+    ["config", "check", "--profile=mysqld"],
+    '78 --profile is "mysqld", which is none of mysql, mariadb, postgres, redis, mongodb, rethinkdb, elasticsearch, eventstore, generic; did you mean mysql?',
+  ],
   [
     ["config", "check", "--lock-password=s3cret"],
     "64 unknown option '--lock-password'; give --lock-password-file or LEASEHOLD_LOCK_PASSWORD",

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Environment, read_environment } from "../../src/config/environment.ts";
-import { refusal } from "./refusal.ts";
 
 test("each option is a variable; what isn't ours is not looked at", () => {
   const environment = {
@@ -52,9 +51,4 @@ test("what leasehold gives to the app configures no leasehold in the app", () =>
     LEASEHOLD_SLOT: "0",
   };
   assert.deepEqual(read_environment(given), { entries: [], warnings: [] });
-});
-
-test("an option of a later version is refused: what it asks for would silently be missing", async () => {
-  const sentence = "64 LEASEHOLD_PROFILE is not in this version; unset it";
-  assert.equal(await refusal(() => read_environment({ LEASEHOLD_PROFILE: "/data" })), sentence);
 });

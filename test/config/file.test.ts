@@ -57,11 +57,6 @@ const bad: readonly (readonly [what: string, text: string, sentence: RegExp])[] 
   ["a key in camel case", "lossGrace: 5s", /did you mean loss-grace\?$/],
   ["a key like none", "teleport: 5s", /"teleport" is no option; see docs\/options\.md$/],
   ["a key of Object", "constructor: 5s", /"constructor" is no option/],
-  [
-    "a key of a later version",
-    "profile: mysql",
-    /^64 "f", line 1: profile is not in this version; leave it out$/,
-  ],
   ["config in the file", "config: other.yaml", /config can't stand in the file itself; give --config$/],
   [
     "a password in the file",

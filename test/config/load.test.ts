@@ -39,6 +39,8 @@ test("with only a lock, everything else is the default", async () => {
     },
     stop_signal: 15,
     stop_scope: "main",
+    profile: null,
+    ready: null,
     when_busy: "wait",
     wait_timeout_ms: null,
     on_loss: "exit",

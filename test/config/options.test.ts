@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { later_options, option, option_names, takes } from "../../src/config/options.ts";
+import { option, option_names, takes } from "../../src/config/options.ts";
 import { json_schema, options_markdown } from "../../src/config/schema.ts";
 import { parse_value } from "../../src/config/values.ts";
 
@@ -26,7 +26,6 @@ test("every option has its line for help, and no secret is a flag or stands in t
     assert.ok(why.length > 0, name);
     assert.equal(takes(name, "flag"), placeholder !== undefined, name);
     if (kind === "secret") assert.ok(!takes(name, "flag") && !takes(name, "file"));
-    assert.ok(!later_options.includes(name));
   }
 });
 

@@ -27,11 +27,13 @@ const rules: Rules = {
     attach: false,
     verify: false,
     restore: false,
+    data: false,
     pre_start: false,
     post_stop: false,
     lost: false,
   },
   drains: false,
+  ready_timeout_ms: null,
   boot_id: "here",
 };
 const newer: Event = { type: "unknown", because: "it is of a newer leasehold", newer: true };

@@ -30,11 +30,13 @@ const rules: Rules = {
     attach: false,
     verify: false,
     restore: false,
+    data: false,
     pre_start: false,
     post_stop: false,
     lost: false,
   },
   drains: false,
+  ready_timeout_ms: null,
   boot_id: "here",
 };
 
@@ -496,6 +498,65 @@ test("something of a hook before the app can't be killed: the lock is kept as lo
   assert.equal(one.state.at === "exited" && one.state.code, 86);
 });
 
+// ---- readiness ----
+
+const check = { ready_timeout_ms: 60_000 };
+const unready = (because: string): Event => ({ type: "unready", tenure: 1n, because });
+const is_ready: Event = { type: "ready", tenure: 1n };
+const readiness = ({ state }: { state: State }) => (state.at === "running" ? state.unready : state.at);
+
+test("without a readiness check the app is ready when it runs, and nobody asks it", () => {
+  const one = contender();
+  const effects = one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n });
+  assert.equal(readiness(one), "it is being started");
+  assert.deepEqual(one.tell({ type: "started", tenure: 1n, pid: 9 }), []);
+  assert.equal(readiness(one), null);
+  assert.deepEqual(names(effects), ["take", "deadline", "start"]);
+});
+
+test("with one it is ready when it says so; each change is a sentence, each repetition none", () => {
+  const one = contender(check);
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n });
+  one.tell(is_ready); // it can't be: it doesn't run
+  assert.equal(readiness(one), "it is being started");
+  const watch = one.tell({ type: "started", tenure: 1n, pid: 9 });
+  assert.deepEqual(watch, [{ do: "watch-ready", tenure: 1n }]);
+  one.tell(unready("ECONNREFUSED"), { ...is_ready, tenure: 0n });
+  assert.equal(readiness(one), "ECONNREFUSED");
+  assert.equal(one.because, "the app runs, process 9");
+  one.tell(is_ready);
+  assert.deepEqual([readiness(one), one.because], [null, "the app is ready"]);
+  one.tell(unready("no answer"));
+  assert.equal(one.because, "the app is not ready: no answer");
+  one.tell(unready("ECONNREFUSED"));
+  assert.equal(one.because, "the app is not ready: no answer");
+  one.tell(is_ready, is_ready);
+  assert.equal(one.because, "the app is ready again");
+});
+
+test("never ready in time: stopped gracefully, released, 85; and once it was ready there is no limit", () => {
+  const one = running(check);
+  one.tell(unready("the database system is starting up"));
+  for (let at = 1n; at < 60n; at += 5n) {
+    one.at(at * s).tell({ type: "tick" });
+    one.tell({ type: "proved", tenure: 1n, proof: { t0_ns: at * s, bound_ms: 30_000 } });
+  }
+  assert.equal(one.state.at, "running");
+  assert.ok((one.wake() ?? 0n) <= 60n * s);
+  const effects = one.at(60n * s).tell({ type: "tick" });
+  assert.deepEqual(names(effects).toSorted(), ["prove", "signal"]);
+  one.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
+  one.tell({ type: "released", tenure: 1n });
+  const because = "the app was not ready within 60 s: the database system is starting up";
+  assert.deepEqual(one.state, { at: "exited", code: 85, because });
+
+  const two = running(check);
+  two.tell(is_ready, unready("no answer"));
+  two.tell({ type: "proved", tenure: 1n, proof: { t0_ns: 59n * s, bound_ms: 30_000 } });
+  two.at(61n * s).tell({ type: "tick" });
+  assert.equal(two.state.at, "running");
+});
+
 // ---- whatever comes, in whatever order ----
 
 const tenure = fc.bigInt(0n, 3n);
@@ -537,7 +598,17 @@ const event = fc.oneof(
   fc.record({
     type: fc.constant("hook-done"),
     tenure,
-    hook: fc.constantFrom("fence", "attach", "verify", "restore", "pre-start", "post-stop", "detach", "lost"),
+    hook: fc.constantFrom(
+      "fence",
+      "attach",
+      "verify",
+      "restore",
+      "data",
+      "pre-start",
+      "post-stop",
+      "detach",
+      "lost",
+    ),
     failure,
     alive: fc.boolean(),
   }),
@@ -548,6 +619,8 @@ const event = fc.oneof(
     because: fc.constant("because"),
     how: fc.constantFrom("kill", "stop"),
   }),
+  fc.record({ type: fc.constant("ready"), tenure }),
+  fc.record({ type: fc.constant("unready"), tenure, because: fc.constant("because") }),
   fc.record({ type: fc.constant("stop"), signal: fc.constantFrom(2, 15) }),
 ) as fc.Arbitrary<Event>;
 const some_rules = fc.record({
@@ -556,11 +629,13 @@ const some_rules = fc.record({
     attach: fc.boolean(),
     verify: fc.boolean(),
     restore: fc.boolean(),
+    data: fc.boolean(),
     pre_start: fc.boolean(),
     post_stop: fc.boolean(),
     lost: fc.boolean(),
   }),
   drains: fc.boolean(),
+  ready_timeout_ms: fc.constantFrom(null, 10_000),
   on_loss: fc.constantFrom("exit" as const, "standby" as const),
 });
 

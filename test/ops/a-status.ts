@@ -16,7 +16,7 @@ export const a_status: Status = {
   token: "7",
   deadline_in_ms: 21_500,
   proofs: { ok: 10, failed: 1, last_ms: 4 },
-  app: { starts: 1, pid: 42 },
+  app: { starts: 1, pid: 42, unready: null, ready_after_ms: 3100 },
   losses: 0,
   hooks: { ok: 2, failed: 0 },
   volumes: [

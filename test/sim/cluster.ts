@@ -47,6 +47,8 @@ export type Plans = {
   /** A hook's time and failure. */
   hook: () => { takes_ms: number; failure: string | null };
   drain: () => { takes_ms: number; failure: string | null };
+  /** When the app is ready after its start, and when after that it is not, for a second. Infinity: never. */
+  ready: () => { after_ms: number; unready_after_ms: number };
 };
 
 /** What went wrong, at which time. */

@@ -105,6 +105,16 @@ export class Machine {
             };
             look();
           }),
+        watch_ready: (tenure, push) => {
+          const { after_ms, unready_after_ms } = plans.ready();
+          const tell = (at_ms: number, event: Event): void => {
+            if (at_ms !== Infinity) controller.after(at_ms, () => push(event));
+          };
+          tell(1, { type: "unready", tenure, because: "it is starting" });
+          tell(after_ms, { type: "ready", tenure });
+          tell(after_ms + unready_after_ms, { type: "unready", tenure, because: "it does not answer" });
+          tell(after_ms + unready_after_ms + 1000, { type: "ready", tenure });
+        },
         drain: () =>
           new Promise((resolve) => {
             const { takes_ms, failure } = plans.drain();

@@ -6,7 +6,7 @@ import { file_backend } from "./file-model.ts";
 import { faults, type ServiceFault } from "./faults.ts";
 import { memory_backend } from "./memory-model.ts";
 import { witnessed_backend } from "./witnessed-model.ts";
-import { World } from "./world.ts";
+import { Random, World } from "./world.ts";
 import { zookeeper_backend } from "./zookeeper-model.ts";
 
 export const lock_models = ["memory", "etcd", "zookeeper", "file", "witnessed"] as const;
@@ -29,15 +29,18 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   const close = with_volume && !gentle && !outage && random.chance(0.2);
   // What docs/safety.md says that it takes a fence hook for happens only where there is one.
   const fenced = random.chance(0.5);
-  const rules = make_rules(world, gentle || outage, fenced, close);
+  // Of a stream of its own: what the other choices are doesn't depend on it.
+  const readiness = new Random(seed ^ 0x5ead1);
+  const asked = readiness.chance(0.3);
+  const rules = {
+    ...make_rules(world, gentle || outage, fenced, close),
+    ready_timeout_ms: asked ? readiness.pick([5000, 20_000]) : null,
+  };
   const backend = backends[model](world, { timing: rules.timing, gentle, fenced, outage, close });
-  const cluster = new Cluster(
-    world,
-    2 + random.integer(2),
-    rules,
-    backend,
-    make_plans(world, gentle || outage, fenced),
-  );
+  const cluster = new Cluster(world, 2 + random.integer(2), rules, backend, {
+    ...make_plans(world, gentle || outage, fenced),
+    ready: plan_ready(world, readiness),
+  });
   const stalls = { quiet_since_ms: 0 };
 
   cluster.machines.forEach((machine) => world.after(random.between(0, 2000), () => machine.boot()));
@@ -98,17 +101,28 @@ function make_rules({ random }: World, gentle: boolean, fenced: boolean, close: 
       verify: random.chance(0.4),
       // No draw of its own: the seeds that docs/track-record.md names stay what they are.
       restore: ttl_ms === 15_000,
+      data: false,
       pre_start: random.chance(0.3),
       post_stop: !gentle && random.chance(0.3),
       lost: random.chance(0.3),
     },
     drains,
+    ready_timeout_ms: null, // simulate() decides
     boot_id: "",
   };
 }
 
+/** An app is ready after a while, or is never while there are faults; and one that was may be unready for a second. */
+function plan_ready(world: World, random: Random): Plans["ready"] {
+  return () => ({
+    after_ms:
+      world.now_ns < BigInt(faulty_ms * 1e6) && random.chance(0.2) ? Infinity : random.between(5, 4000),
+    unready_after_ms: random.chance(0.3) ? random.between(5, 10_000) : Infinity,
+  });
+}
+
 /** What fails by chance fails only while there are faults: in the end somebody has to run. */
-function make_plans(world: World, gentle: boolean, fenced: boolean): Plans {
+function make_plans(world: World, gentle: boolean, fenced: boolean): Omit<Plans, "ready"> {
   const { random } = world;
   const chance = (probability: number): boolean =>
     random.chance(probability) && world.now_ns < BigInt(faulty_ms * 1e6);

@@ -46,7 +46,7 @@ export const as_user = (user: string): string[] => [
 ];
 
 /** As that user or as root; its output. Throws when it fails. */
-function run(user: string, command: readonly string[], input = ""): string {
+export function run(user: string, command: readonly string[], input = ""): string {
   const [program = "", ...args] = user === "root" ? command : [...as_user(user), ...command];
   const { status, stdout, stderr } = spawnSync(program, args, { encoding: "utf8", input, cwd: "/" });
   assert.equal(status, 0, `${command.join(" ")}: ${stderr}${stdout}`);
@@ -56,7 +56,7 @@ function run(user: string, command: readonly string[], input = ""): string {
 const succeeds = ([program = "", ...args]: readonly string[]): boolean =>
   spawnSync(program, args).status === 0;
 
-const directory = (path: string, user: string): string =>
+export const directory = (path: string, user: string): string =>
   run("root", ["install", "-d", "-m", "700", "-o", user, "-g", user, path]);
 
 const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
@@ -142,8 +142,26 @@ export const redis: Database = {
   },
 };
 
+/**
+ * MariaDB's data directory, for the user daemon: made from its tables' definitions, because its own script wants programs of other
+ * packages. Returns the command of the server on it.
+ */
+export function mariadb(data: string, port: number): string[] {
+  const server = ["mariadbd", "--no-defaults", "--user=daemon", `--datadir=${data}`];
+  const small = ["--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M"];
+  directory(data, "daemon");
+  directory(join(data, "mysql"), "daemon");
+  const tables = ["system_tables", "performance_tables", "system_tables_data"];
+  const read = ["mysql"].concat(tables.map((name) => `/usr/share/mysql/mysql_${name}.sql`));
+  const script = `{ echo 'use '$0';'; cat "$@"; }`;
+  const definitions = run("root", ["sh", "-c", script, ...read]);
+  run("root", [...server, ...small, "--bootstrap"], definitions);
+  const address = [`--port=${port}`, "--bind-address=127.0.0.1", `--socket=${join(data, "sock")}`];
+  return [...server, ...small, ...address];
+}
+
 /** Outside the range from which the kernel gives ports to clients: who dials it while nobody listens can't meet himself. */
-async function quiet_port(): Promise<number> {
+export async function quiet_port(): Promise<number> {
   for (let tries = 0; tries < 100; tries++) {
     const port = randomInt(20_000, 30_000);
     const server = createServer().listen(port, "127.0.0.1");
