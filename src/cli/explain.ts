@@ -1,29 +1,63 @@
-import type { Command } from "commander";
-import type { Settings } from "../config/load.ts";
+import { type Command, Option } from "commander";
+import type { Flags, Settings } from "../config/load.ts";
 import { too_short } from "../config/load.ts";
 import type { LockUrl } from "../config/lock-url.ts";
+import { escaped } from "../config/quoted.ts";
 import { check, ms, quiet_ms, type Timing } from "../core/timing.ts";
+import { ConfigError } from "../errors.ts";
+import { stop_budget } from "./budget.ts";
+import { explain_file, orchestrators } from "./deploy/explain.ts";
 import { draw } from "./drawing.ts";
-import { add_options, flag_options, read_settings } from "./options.ts";
+import { add_options, flag_options, flags_of, once, read_settings } from "./options.ts";
 import { type Terminal, warn_all } from "./terminal.ts";
 
 /** `leasehold explain`: the durations as a drawing, and what they mean. */
 export function add_explain(program: Command, terminal: Terminal): void {
-  const shown = ["config", "lock", "ttl", "loss-grace", "drain", "margin", "stop-timeout"] as const;
-  add_options(program.command("explain"), flag_options, shown)
+  const shown = ["config", "lock", "ttl", "loss-grace", "drain", "stop-timeout"] as const;
+  const command = add_options(program.command("explain"), flag_options, shown);
+  for (const name of orchestrators)
+    command.addOption(
+      new Option(`--${name} <FILE>`, `check that file's times and probes`).argParser(once(`--${name}`)),
+    );
+  command
     .summary("draw the durations and what they mean")
     .description("Draws the lease with the durations in effect, and says what fits and what doesn't.")
     .addHelpText(
       "after",
-      "\nAll options of run are taken: docs/options.md.\n\nExample:\n  leasehold explain --ttl 10s",
+      "\nAll options of run are taken: docs/options.md.\n\nExamples:\n  leasehold explain --ttl 10s\n  leasehold explain --kubernetes statefulset.yaml",
     )
-    .action(async (_options: unknown, command: Command) => {
+    .action(async (given: Readonly<Record<string, unknown>>, command: Command) => {
+      const files = orchestrators.flatMap((name) => {
+        const path = given[name];
+        return typeof path === "string" ? [{ name, path }] : [];
+      });
+      if (files.length > 0) return explain_files(files, flags_of(command), terminal);
       const settings = await read_settings(command);
       warn_all(terminal, settings);
       terminal.write(`${explain(settings).join("\n")}\n`);
       const [wrong] = check(settings.timing);
       if (wrong !== undefined) throw too_short(wrong, settings.timing);
     });
+}
+
+async function explain_files(
+  files: readonly { name: (typeof orchestrators)[number]; path: string }[],
+  flags: Flags,
+  { write }: Terminal,
+): Promise<void> {
+  let wrong = 0;
+  for (const { name, path } of files) {
+    const explained = await explain_file(name, path, flags);
+    wrong += explained.wrong;
+    write(`${explained.lines.map(escaped).join("\n")}\n`);
+  }
+  if (wrong === 0) return;
+  const what = wrong === 1 ? "one thing there is wrong" : `${wrong} things there are wrong`;
+  throw new ConfigError(
+    what,
+    files.map(({ path }) => path).join(" "),
+    "each line above ends with what to do",
+  );
 }
 
 function explain(settings: Settings): string[] {
@@ -37,7 +71,7 @@ function explain(settings: Settings): string[] {
     ...bounds(timing, given.values.lock),
     "",
     ...storage(settings),
-    ...orchestrators(settings),
+    ...limits_of(settings),
   ];
 }
 
@@ -111,19 +145,10 @@ const limits = [
   { name: "Marathon", option: "taskKillGracePeriodSeconds", limit_s: 3 },
 ] as const;
 
-function orchestrators({ timing, hooks, hook_timeout_ms }: Settings): string[] {
-  const release_ms = 2 * timing.attempt_ms;
-  const hook_ms = hooks.post_stop ? hook_timeout_ms : 0;
-  const needed_ms = timing.stop_timeout_ms + timing.drain_ms + hook_ms + release_ms;
-  const parts = [
-    `stop timeout ${ms(timing.stop_timeout_ms)}`,
-    ...(timing.drain_ms > 0 ? [`drain ${ms(timing.drain_ms)}`] : []),
-    ...(hook_ms > 0 ? [`post-stop hook ${ms(hook_ms)}`] : []),
-    `release ${ms(release_ms)}`,
-  ];
-  const needed_s = Math.ceil(needed_ms / 1000);
+function limits_of(settings: Settings): string[] {
+  const { needed_ms, needed_s, parts } = stop_budget(settings);
   return [
-    `A requested stop takes at most ${ms(needed_ms)}: ${parts.join(" + ")}.`,
+    `A requested stop takes at most ${ms(needed_ms)}: ${parts}.`,
     ...limits.map(({ name, option, limit_s }) => {
       const fits = needed_ms <= limit_s * 1000;
       const verdict = fits ? "fits" : `too short for a clean stop, give ${needed_s}`;

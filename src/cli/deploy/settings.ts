@@ -1,0 +1,56 @@
+// What leasehold is told in a container: from its command up to --, and from its variables.
+
+import { load_settings, type Flags, type Settings } from "../../config/load.ts";
+import { nearest } from "../../config/nearest.ts";
+import { is_option, option, option_names, type OptionName, takes } from "../../config/options.ts";
+import { quoted } from "../../config/quoted.ts";
+import { ConfigError } from "../../errors.ts";
+import type { Place } from "./finding.ts";
+
+/** Whether the command names it, or variables are meant for it; else the container is something else's. */
+export function runs_leasehold({ command, environment }: Pick<Place, "command" | "environment">): boolean {
+  const named = command.some((word) => /(^|\/|\s)leasehold(\s|$)/.test(word));
+  return named || Object.keys(environment).some((name) => name.startsWith("LEASEHOLD_"));
+}
+
+/** flags: what explain was given itself, which the container's own beat. A --config file lies in the image, and isn't read. */
+export async function settings_of(
+  { where, command, environment, node }: Place,
+  flags: Flags,
+): Promise<{ settings: Settings; unread: string | null }> {
+  const own = flags_in(command, where);
+  const unread = own.config ?? environment.LEASEHOLD_CONFIG;
+  delete own.config;
+  const known = Object.entries(environment).filter(([, value]) => !/\$[({]/.test(value));
+  const { LEASEHOLD_CONFIG: _, ...rest } = Object.fromEntries(known);
+  const settings = await load_settings({ node, ...flags, ...own }, rest);
+  return { settings, unread: typeof unread === "string" ? unread : null };
+}
+
+function flags_in(command: readonly string[], where: string): Flags {
+  const words = command.length === 1 ? (command[0] ?? "").split(/\s+/) : command;
+  const begin = words.findIndex((word) => word === "leasehold" || word.endsWith("/leasehold"));
+  const flags: Record<string, string | readonly string[]> = {};
+  if (begin < 0) return flags;
+  const rest = words.slice(begin + 1);
+  for (let at = rest[0] === "run" ? 1 : 0; at < rest.length && rest[at] !== "--"; at++) {
+    const word = rest[at] ?? "";
+    const [flag = "", ...values] = word.split("=");
+    const name = flag.replace(/^--/, "");
+    if (!flag.startsWith("--") || !is_option(name) || !takes(name, "flag")) throw unknown(word, where);
+    const value = word.includes("=") ? values.join("=") : (rest[++at] ?? "");
+    if (value.includes("$")) continue; // only the shell there knows it
+    flags[name] = option(name).kind === "volume" ? [flags[name] ?? [], value].flat() : value;
+  }
+  return flags;
+}
+
+function unknown(word: string, where: string): ConfigError {
+  const known = option_names.filter((name: OptionName) => takes(name, "flag")).map((name) => `--${name}`);
+  const near = nearest(word.replace(/=.*/s, ""), known);
+  return new ConfigError(
+    `${where}: ${quoted(word)} is no option of leasehold run`,
+    word,
+    near === undefined ? "put the app's command after --" : `did you mean ${near}?`,
+  );
+}
