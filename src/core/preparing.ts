@@ -89,11 +89,11 @@ function heard(state: Preparing, event: Parameters<typeof hear>[2], { rules, now
   return next({ ...state, tenure }, effects, event.type === "unproved" ? event.because : null);
 }
 
-/** What comes after the step that is done. */
+/** What comes after the step that is done: no hook is running. */
 function go_on(state: Preparing, { rules, now_ns }: Context): Step {
   const { tenure } = state;
   const { previous, id, token, lock_token } = tenure;
-  if (now_ns >= deadline(rules, tenure)) return end(state, ran_out(state), { rules, now_ns });
+  if (now_ns >= deadline(rules, tenure)) return ended_hook(state, ran_out(state), { rules, now_ns });
   const same_boot = previous !== null && previous.boot_id === rules.boot_id;
   if (!tenure.marked && rules.hooks.fence && state.step === "opening") {
     const because = `fencing first: the last holder, ${previous?.holder}, did not end clean`;

@@ -461,6 +461,16 @@ test("a volume that is lost takes no release either: a second later it ends", ()
   assert.equal(one.state.at === "exited" && one.state.code, 81);
 });
 
+test("the word that a hook is done comes when the lease has run out: nothing is waited for, and the lock is given back", () => {
+  for (const hook of ["attach", "verify", "pre-start"] as const) {
+    const hooks = { ...rules.hooks, [hook.replace("-", "_")]: true };
+    const one = contender({ hooks });
+    one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n });
+    const effects = one.at(31n * s).tell(done(hook));
+    assert.deepEqual(hooks_of(effects), hook === "attach" ? ["kill", "detach"] : ["kill", "release"]);
+  }
+});
+
 test("the volume is gone: killed at once, flushed within the drain's time, released; 81", () => {
   const timing = { ...rules.timing, drain_ms: 1000 };
   const one = running({ drains: true, timing });

@@ -67,6 +67,13 @@ export const core_plants: CorePlant[] = [
     lock: "memory",
   },
   {
+    what: "a hook whose end is heard of after the lease's is waited for, for ever",
+    file: "core/preparing.ts",
+    from: "return ended_hook(state, ran_out(state), { rules, now_ns });",
+    to: "return end(state, ran_out(state), { rules, now_ns });",
+    lock: "memory",
+  },
+  {
     what: "no fence after a tenure whose end is not known",
     file: "core/tenure.ts",
     from: 'marked: previous === null || previous.state === "clean",',

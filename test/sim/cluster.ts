@@ -44,8 +44,8 @@ export type Setting = {
 
 export type Plans = {
   app: () => AppPlan;
-  /** A hook's time and failure. */
-  hook: () => { takes_ms: number; failure: string | null };
+  /** A hook's time and failure. late_ms: how long the controller stands still just then. */
+  hook: () => { takes_ms: number; failure: string | null; late_ms: number };
   drain: () => { takes_ms: number; failure: string | null };
   /** When the app is ready after its start, and when after that it is not, for a second. Infinity: never. */
   ready: () => { after_ms: number; unready_after_ms: number };

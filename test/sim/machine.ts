@@ -90,8 +90,14 @@ export class Machine {
         start: (token) => ({ unset: [], set: [String(token)], argv: [] }),
         run_hook: ({ hook, tenure, previous }) =>
           new Promise((resolve) => {
-            const { takes_ms, failure } = plans.hook();
-            const done = (result: string | null): void => resolve({ failure: result, alive: false });
+            const { takes_ms, failure, late_ms } = plans.hook();
+            const done = (result: string | null): void => {
+              // Its word is on the way when the controller stands still, and comes before all else then.
+              controller.after(0, () => resolve({ failure: result, alive: false }));
+              if (late_ms === 0) return;
+              controller.stop();
+              world.after(late_ms, () => controller.go_on());
+            };
             const finish = (): void => {
               if (hook === "fence" && failure === null) this.cluster.fence(previous?.holder ?? "", this);
               done(failure);

@@ -136,6 +136,7 @@ function make_plans(world: World, gentle: boolean, fenced: boolean): Omit<Plans,
     hook: () => ({
       takes_ms: random.between(0, 1000),
       failure: chance(fails) ? "the hook failed" : null,
+      late_ms: chance(fails / 2) ? random.between(0, 40_000) : 0,
     }),
     drain: () => ({
       takes_ms: random.between(0, 800),
@@ -186,8 +187,11 @@ function plan_close(cluster: Cluster, backend: ModelBackend): void {
   for (let at_ms = 15_000; at_ms < faulty_ms; at_ms += random.between(0.3, 2) * ttl_ms) {
     const for_ms = Math.min(ttl_ms * random.between(0.7, 1.05), faulty_ms - at_ms);
     const name = random.pick(["controller-pause", "volume-cut-off"] as const);
+    // Each is waited for by the length that it has lived by, whatever the volume says by then.
+    const changes = random.chance(0.3);
     world.after(at_ms, () => {
       cluster.note(null, `${name} for ${Math.round(for_ms)} ms`);
+      if (changes) backend.faults["lease-changed"]?.(0);
       if (name === "volume-cut-off") backend.faults[name]?.(for_ms);
       else faults[name]?.(cluster, for_ms, backend);
     });

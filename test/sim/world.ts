@@ -169,12 +169,10 @@ export class Clock implements Time {
   stop(): void {
     this.#stopped++;
   }
+  /** Each by itself: what follows from one at once, comes before the next. */
   go_on(): void {
     if (--this.#stopped > 0) return;
-    for (let next = this.#missed.shift(); next; next = this.#missed.shift()) {
-      next();
-      if (this.#stopped > 0 || this.#dead) break;
-    }
+    for (const missed of this.#missed.splice(0)) this.#world.after(0, () => this.run(missed));
   }
   die(): void {
     this.#dead = true;
