@@ -130,7 +130,9 @@ export class Volumes {
       const first = this.#reports[index];
       if (!first || first.id === null) return [];
       const on_report = (report: VolumeReport): void => {
-        this.#reports = this.#reports.map((old, at) => (at === index ? report : old));
+        this.#reports = this.#reports.map((old, at) =>
+          at === index ? { ...report, no_copy_among: old.no_copy_among } : old,
+        );
       };
       const watch = new VolumeWatch({
         ...{ requirement, first, expected_id: first.id, instance, time, on_report },
@@ -180,7 +182,8 @@ export class Volumes {
     const expected_id = this.#expected(requirement, record ?? null);
     for (let misses = 1; ; misses++) {
       const job = job_of(tenure);
-      const report = await check_volume(requirement, { expected_id, at: "start", instance, time, job });
+      const last = this.#reports[this.#options.requirements.indexOf(requirement)];
+      const report = await check_volume(requirement, { expected_id, at: "start", instance, time, job, last });
       const late = report.verdict === "slow" || report.verdict === "hung";
       if (!late || misses >= requirement.probe.misses) return report;
     }

@@ -16,6 +16,8 @@ export type CheckOptions = {
   instance: string;
   time: Time;
   job?: JobKind | undefined;
+  /** The last look at it, if there was one: among the same mounts there is no copy then either, and nobody has to wait for those that hang. */
+  last?: VolumeReport | undefined;
 };
 
 /** How much later than its limit an answer may come and be slow instead of missing. All misses together wait for it at most half a second. */
@@ -38,8 +40,11 @@ export async function check_volume(
   });
   const report = report_of(requirement, sight, options);
   if (options.at === "run" || report.verdict !== "ok") return report;
+  const mounts = JSON.stringify(sight.mounts);
+  if (options.last?.no_copy_among === mounts && options.last.id === report.id)
+    return { ...report, no_copy_among: mounts };
   const copy = await copy_of(requirement.path, report, sight.mounts, options);
-  if (copy === null) return report;
+  if (copy === null) return { ...report, no_copy_among: mounts };
   return {
     ...report,
     verdict: "wrong",

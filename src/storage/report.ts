@@ -27,6 +27,8 @@ export type VolumeReport = {
   mount: Mount | null;
   kind: StorageKind | null;
   free_bytes: number | null;
+  /** All mounts, when no copy of it was found among them. */
+  no_copy_among: string | null;
   took_ms: number;
   /** Of a look that had no answer: settles when its job has been killed, with a process when it can't be. null: nothing is left. */
   left: Promise<number | null> | null;
@@ -54,6 +56,7 @@ export function report_of(
     mount: mount ?? null,
     kind: mount ? kind_of(mount) : null,
     free_bytes: facts?.free_bytes ?? null,
+    no_copy_among: null,
     took_ms,
     left: sight.late?.left ?? null,
   });

@@ -18,7 +18,7 @@ async function told(
   const config = await load_config({ lock: "zk://h/a", volume: ["/v"], ...flags }, {});
   const report: VolumeReport = {
     ...{ path: "/v", verdict: "ok", because: "", identity: null, id: "i", empty: false, names: null },
-    ...{ mount: null, kind, free_bytes: null, took_ms: 1, left: null },
+    ...{ mount: null, kind, free_bytes: null, no_copy_among: null, took_ms: 1, left: null },
   };
   const notes: string[] = [];
   return { witness: witness_of(config, report, (note) => notes.push(note)), notes };

@@ -15,6 +15,7 @@ import {
   leasehold_folder,
 } from "../../src/storage/identity.ts";
 import { label_volume } from "../../src/storage/label.ts";
+import { read_mounts } from "../../src/storage/probing.ts";
 import type { VolumeReport } from "../../src/storage/report.ts";
 import { guard } from "../support/hand.ts";
 import { requires } from "../support/requires.ts";
@@ -23,12 +24,16 @@ import { bindfs, boot_time, ext4, mounts_folder, sh, tmpfs } from "../support/fi
 const time = boot_time();
 const job = { guard };
 
-type Change = Partial<VolumeRequirement> & { expected_id?: string | null; at?: "start" | "run" };
+type Change = Partial<VolumeRequirement> & {
+  expected_id?: string | null;
+  at?: "start" | "run";
+  last?: VolumeReport;
+};
 function check(path: string, change: Change = {}): Promise<VolumeReport> {
-  const { expected_id = null, at = "start", ...requirement } = change;
+  const { expected_id = null, at = "start", last, ...requirement } = change;
   return check_volume(
     { ...plain_volume(path), ...requirement },
-    { expected_id, at, instance: randomUUID(), time, job },
+    { expected_id, at, instance: randomUUID(), time, job, last },
   );
 }
 
@@ -197,7 +202,12 @@ test("a copy of the volume beside the original is refused, a second mount of the
   mkdirSync(copy);
   sh('mount --bind "$1" "$2"', path, copy);
   assert.match(await said(path), /^ok: /);
+  const last = await check(path);
   sh('umount "$2"; sync; cp "$1.image" "$2.image"; mount -o loop "$2.image" "$2"', path, copy);
+  assert.match(await said(path, { last }), /^wrong: /);
+  // Among the same mounts it isn't looked for again: one of them may hang.
+  const same = { ...last, no_copy_among: JSON.stringify(read_mounts()) };
+  assert.match(await said(path, { last: same }), /^ok: /);
   assert.match(
     await said(path),
     /^wrong: the volume ".*\/v" has the same id as the one mounted at ".*\/copy" from "\/dev\/loop\d+": one is a copy of the other; unmount the copy, or/,
