@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -96,6 +96,24 @@ for (const [what, content] of [
     await take_over(lock);
   });
 }
+
+test("a machine died while it wrote its beat: it is silent after its lease, has to be fenced, and what is torn goes then", async (t) => {
+  const { at, contender } = scene(t);
+  const first = contender();
+  const { token } = await taken(first.lock);
+  await first.lock.close();
+  const [beat = ""] = readdirSync(at("")).filter((name) => name.endsWith(".beat"));
+  const bytes = readFileSync(at(beat));
+  writeFileSync(at(beat), bytes.fill("x", 200, 600));
+  const { lock, notes } = contender();
+  const { previous } = await take_over(lock);
+  assert.deepEqual([previous?.claim, previous?.state], [String(token), "running"]);
+  await until(async () => {
+    assert.equal((await lock.prove()).kind, "proved");
+    return !existsSync(at(beat)) && !existsSync(at(`${token}.claim`));
+  });
+  assert.deepEqual(notes, []);
+});
 
 test("a claim that can't be read stops whoever has a lower one, and everybody else", async (t) => {
   const { at, contender } = scene(t);

@@ -187,7 +187,8 @@ export class Observer {
   /** A torn read mends itself; what stays so is somebody's to look at. */
   #note_unusable({ beats, claims }: Scene): void {
     const names = new Map<string, string>();
-    for (const [instance, { wrong }] of beats) if (wrong !== null) names.set(name_of.beat(instance), wrong);
+    for (const [instance, { wrong }] of beats)
+      if (wrong !== null && this.sightings.is_hopeless(instance)) names.set(name_of.beat(instance), wrong);
     for (const [n, { wrong }] of claims) if (wrong !== null) names.set(name_of.claim(n), wrong);
     for (const name of this.#unusable.keys()) if (!names.has(name)) this.#unusable.delete(name);
     for (const [name, wrong] of names) {

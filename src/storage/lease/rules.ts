@@ -100,7 +100,8 @@ export function unreadable_claim({ claims }: Scene): string | null {
 
 /**
  * R8: what may be removed. Claims first, never the newest and never the own; then beats of ended or silent instances that no claim
- * names in this scene. What nobody needs but isn't silent stays: removing it would cost a living incumbent its run.
+ * names in this scene. What nobody needs but isn't silent stays: removing it would cost a living incumbent its run. A torn beat goes
+ * before the claim that names it: alone nobody could tell how long its lease is.
  */
 export function sweepable(
   own: Own,
@@ -109,12 +110,14 @@ export function sweepable(
 ): { claims: bigint[]; beats: string[] } {
   const newest = [...scene.claims.keys()].reduce((most, n) => (n > most ? n : most), 0n);
   const over = (instance: string | null): boolean => instance === null || sightings.is_silent(instance);
+  const is_torn = (instance: string | null): boolean => scene.beats.get(instance ?? "")?.value === null;
   const claims = [...scene.claims].filter(
-    ([n, { value }]) => n < newest && n !== own.claim && value !== null && over(value.instance),
+    ([n, { value }]) =>
+      n < newest && n !== own.claim && value !== null && over(value.instance) && !is_torn(value.instance),
   );
   const beats = [...scene.beats].filter(
-    ([instance, { value }]) =>
-      instance !== own.instance && value !== null && over(instance) && !scene.named.has(instance),
+    ([instance]) =>
+      instance !== own.instance && over(instance) && (is_torn(instance) || !scene.named.has(instance)),
   );
   return { claims: claims.map(([n]) => n), beats: beats.map(([instance]) => instance) };
 }

@@ -44,8 +44,9 @@ export class Sightings {
     const tv_ms = beat?.value?.tv_ms ?? known?.tv_ms ?? claim?.tv_ms ?? common_ms;
     const state = beat ? (beat.value?.state ?? "unreadable") : "missing";
     const bytes = beat ? beat.bytes : null;
-    // Unreadable, torn or unparsable counts as changed, each time.
-    const since = known?.bytes === bytes && state !== "unreadable" ? known.first_end_ns : first_end_ns;
+    // What can't be read counts as changed, each time; a beat that is only torn, by its bytes.
+    const same = known?.bytes === bytes && (state !== "unreadable" || is_torn(bytes));
+    const since = same ? known.first_end_ns : first_end_ns;
     this.#all.set(instance, { bytes, first_end_ns: since, newest_start_ns, tv_ms, state, claimed });
     // Seen alive, and now without a trace: it is waited for like one that a claim names, and then forgotten.
     if (!beat && !claimed && this.is_silent(instance)) this.#all.delete(instance);
@@ -71,9 +72,17 @@ export class Sightings {
     if (this.#own.has(instance)) return 0n;
     const one = this.#all.get(instance);
     if (one?.state === "released") return 0n;
-    if (!one || one.state === "unreadable" || one.tv_ms === null) return null;
+    if (!one || one.tv_ms === null) return null;
     const length_ns = silence_ns(one.tv_ms) + (one.state === "missing" ? at_least_ns(this.#view_age_ms) : 0n);
-    return length_ns - (one.newest_start_ns - one.first_end_ns);
+    const left_ns = length_ns - (one.newest_start_ns - one.first_end_ns);
+    // Until then it may be an incumbent, who stays.
+    return one.state === "unreadable" && left_ns > 0n ? null : left_ns;
+  }
+
+  /** It can't be used, and never will be silent: its bytes say nothing, or neither it nor a claim has said how long its lease is. */
+  is_hopeless(instance: string): boolean {
+    const one = this.#all.get(instance);
+    return one?.state === "unreadable" && (one.tv_ms === null || !is_torn(one.bytes));
   }
 
   /** No proof of this instance's was asked for after that; null: it was never seen. */
@@ -87,6 +96,14 @@ export class Sightings {
   state_of(instance: string): Sighting["state"] | null {
     return this.#all.get(instance)?.state ?? null;
   }
+}
+
+/**
+ * It begins as a beat does, with a checksum over all of it, which differs from beat to beat: where the bytes are the same, nothing was
+ * written. A machine that dies while it writes may leave such a one for good.
+ */
+function is_torn(bytes: string | null): boolean {
+  return bytes !== null && /^[0-9a-f]{8} \{/.test(bytes);
 }
 
 /** tv·(1+ρ): by then an instance's deadline is past, whichever of the two clocks runs faster. */

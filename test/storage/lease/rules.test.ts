@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { flaw_of_beat, look_from_ns, sweepable, verdict_of_look } from "../../../src/storage/lease/rules.ts";
+import { encode_beat } from "../../../src/storage/lease/format.ts";
 import { highest_claim, record_of } from "../../../src/storage/lease/scene.ts";
 import { Sightings } from "../../../src/storage/lease/sightings.ts";
 import { a_beat, a_claim, a_record, scene, tv_ms, uuid, type Volume, volume_id } from "./scenes.ts";
@@ -77,6 +78,24 @@ test("R4: unreadable counts as changed, each time", () => {
   assert.equal(seen(0, [0, torn], [9 * tv_ms, torn], [99 * tv_ms, torn]).sightings.is_silent(A), false);
   const mended = seen(0, [0, with_a(1)], [tv_ms / 2, torn], [tv_ms + 20, with_a(1)]);
   assert.equal(mended.sightings.is_silent(A), false, "it counts anew after a torn read");
+});
+
+test("R4: a beat that is torn behind its checksum counts by its bytes: nothing was written since", () => {
+  const of = (seq: number): Volume => {
+    const text = encode_beat(a(seq)).toString("latin1", 0, 200);
+    return { ...mine, raw: { [`${A}.beat`]: `${text}}\n` } };
+  };
+  const { sightings, last } = seen(0, [0, of(1)], [tv_ms / 2, of(2)], [1.5 * tv_ms + 20, of(2)]);
+  assert.equal(sightings.is_silent(A), true);
+  assert.equal(verdict_of_look(own, last, sightings).kind, "start");
+  assert.deepEqual(sweepable(own, last, sightings), { claims: [], beats: [A] }, "its claim tells its length");
+  const early = seen(0, [0, of(1)], [tv_ms / 2, of(2)], [1.5 * tv_ms + 5, of(2)]);
+  assert.equal(early.sightings.is_silent(A), false);
+  assert.equal(verdict_of_look(own, early.last, early.sightings).kind, "withdraw", "it may be an incumbent");
+  const unclaimed = (seq: number): Volume => ({ ...of(seq), claims: mine.claims?.slice(1) ?? [] });
+  const nobody = seen(0, [0, unclaimed(1)], [9 * tv_ms, unclaimed(1)]).sightings;
+  assert.equal(nobody.is_silent(A), false, "nobody knows how long its lease is");
+  assert.ok(nobody.is_hopeless(A) && !sightings.is_hopeless(A));
 });
 
 test("R4: missing counts from after our own claim, and with the age of views", () => {
