@@ -1,8 +1,9 @@
-// The traps of docs/volume-lease.md as defects: what looks harmless in code, and let two apps run. Those are here that the
-// simulator finds by one broken rule; the rest is kept by the scenes of test/storage/lease/rules.test.ts, because several rules
-// have to be broken at once, or the margin of the guard's deadline covers them; the ninth by neither.
+// The traps of docs/volume-lease.md as defects: what looks harmless in code, and let two apps run. Most are found by the simulator.
+// Of some it finds nothing, because several rules would have to be broken at once, or the margin of the guard's deadline covers
+// them: those are found by a test of the rule.
 
 import type { CorePlant } from "./core.ts";
+import type { TestedPlant } from "./planted.ts";
 
 /** Where R5.4 judges. */
 const judged = "    return verdict_of_look(life, scene, this.#observer.sightings);";
@@ -40,8 +41,8 @@ export const lease_plants: CorePlant[] = [
   {
     what: "trap 3: the deadline is the larger of the two",
     file: "lock/witnessed/lock.ts",
-    from: "    return end_of(lock) < end_of(volume) ? lock : volume;",
-    to: "    return end_of(lock) > end_of(volume) ? lock : volume;",
+    from: "end_of(lock) < end_of(volume) ? lock : volume;",
+    to: "end_of(lock) > end_of(volume) ? lock : volume;",
     also: [
       no_end,
       {
@@ -100,6 +101,13 @@ export const lease_plants: CorePlant[] = [
     lock: "file",
   },
   {
+    what: "trap 9: `released` is written while the app lives",
+    file: "core/stopping.ts",
+    from: "    if (!over) return next({ ...state, tenure }, effects, null);",
+    to: "    if (!over) return after_app(state.tenure, state.ending, state.end, effects, context, null);",
+    lock: "file",
+  },
+  {
     what: "trap 12: a missing beat is silence",
     file: "storage/lease/sightings.ts",
     from: '    if (one?.state === "released") return 0n;',
@@ -123,8 +131,8 @@ export const lease_plants: CorePlant[] = [
   {
     what: "hold: no proof without the lock's",
     file: "lock/witnessed/lock.ts",
-    from: "    if (this.#holds_on || lock === null) return volume;",
-    to: "    if (lock === null) return volume;",
+    from: "    if (this.#holds_on) return volume;",
+    to: "    if (this.#holds_on && lock === null) return volume;",
     also: [
       {
         file: "lock/witnessed/lock.ts",
@@ -133,5 +141,58 @@ export const lease_plants: CorePlant[] = [
       },
     ],
     lock: "witnessed",
+  },
+];
+
+const rules_test = "storage/lease/rules.test.ts";
+
+export const tested_lease_plants: readonly TestedPlant[] = [
+  {
+    what: "trap 8: a beat is swept that a claim names",
+    file: "storage/lease/rules.ts",
+    from: "(is_torn(instance) || !scene.named.has(instance))",
+    to: "true",
+    test: rules_test,
+    name: "R8: ",
+  },
+  {
+    what: "trap 8: the newest claim is swept",
+    file: "storage/lease/rules.ts",
+    from: "n < newest && ",
+    to: "",
+    test: rules_test,
+    name: "R8: ",
+  },
+  {
+    what: "trap 10: the observer's own tv instead of the recorded one",
+    file: "storage/lease/sightings.ts",
+    from: "const tv_ms = beat?.value?.tv_ms ??",
+    to: "const tv_ms = scene.identity?.value?.tv_ms ?? beat?.value?.tv_ms ??",
+    test: rules_test,
+    name: "R4: silent only after the recorded length",
+  },
+  {
+    what: "trap 11: the clocks' difference is left out",
+    file: "storage/lease/sightings.ts",
+    from: "at_least_ns(tv_ms * (1 + clock_rate_bound))",
+    to: "at_least_ns(tv_ms)",
+    test: rules_test,
+    name: "R4: silent only after the recorded length",
+  },
+  {
+    what: "trap 12: how long a beat is missing counts from before the own claim",
+    file: "storage/lease/sightings.ts",
+    from: 'if (state === "missing" && claimed)',
+    to: 'if (state === "missing" && !claimed)',
+    test: rules_test,
+    name: "R4: missing counts from after our own claim",
+  },
+  {
+    what: "trap 12: the same, where the claim is made",
+    file: "storage/lease/lease.ts",
+    from: "    this.#observer.sightings.forget_missing();\n",
+    to: "",
+    test: "storage/lease/lease.test.ts",
+    name: "R4: ",
   },
 ];

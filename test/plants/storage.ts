@@ -1,18 +1,8 @@
 // Defects for the volume's checks, its watch and the attach, each with the test that has to find it.
 
-type StoragePlant = {
-  what: string;
-  /** Below src/. */
-  file: string;
-  from: string;
-  to: string;
-  /** Below test/. */
-  test: string;
-  /** Begins the test's name. */
-  name: string;
-};
+import type { TestedPlant } from "./planted.ts";
 
-export const storage_plants: readonly StoragePlant[] = [
+export const storage_plants: readonly TestedPlant[] = [
   {
     what: "a directory where nothing is mounted passes",
     file: "storage/report.ts",

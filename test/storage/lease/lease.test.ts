@@ -2,16 +2,18 @@
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
-import { readdirSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { LockUnknown } from "../../../src/errors.ts";
 import { leasehold_folder } from "../../../src/storage/identity.ts";
+import { encode_claim } from "../../../src/storage/lease/format.ts";
 import { VolumeLease } from "../../../src/storage/lease/lease.ts";
 import { ProbeStore } from "../../../src/storage/lease/probe-store.ts";
 import type { Pass, VolumeStore, Write } from "../../../src/storage/lease/store.ts";
-import { real_time } from "../../lock/contract.ts";
+import { real_time, until } from "../../lock/contract.ts";
 import { Volumes } from "../../support/volumes.ts";
+import { a_claim, uuid } from "./scenes.ts";
 
 const ttl_ms = 30_000;
 type Way = (store: VolumeStore, writes: readonly Write[]) => Promise<Pass>;
@@ -31,7 +33,7 @@ function scene(t: TestContext) {
       ...{ register: false, paranoid: false, random: Math.random, uuid: randomUUID, on_ended: () => {} },
     });
   };
-  return { files, lease };
+  return { path, files, lease };
 }
 
 const makes_claim = (writes: readonly Write[]): boolean =>
@@ -102,6 +104,21 @@ test("R7: a claim whose answer never came binds nobody, whether it was made or n
   assert.equal((await lease().observe()).silent, false);
   await unlucky.release("clean");
   assert.equal((await lease().observe()).silent, true, "the claim without an answer is withdrawn");
+});
+
+test("R4: how long a beat is missing that a claim names counts from the own claim on, however long it was seen missing before", async (t) => {
+  const { path, lease } = scene(t);
+  const its_tv_ms = 1500;
+  const claim = encode_claim(a_claim({ instance: uuid(1), claim: 1n, tv_ms: its_tv_ms }));
+  writeFileSync(join(path, leasehold_folder, "1.claim"), claim);
+  const one = lease();
+  await until(async () => (await one.observe()).silent);
+  const asked_ns = real_time.now_ns();
+  assert.equal((await one.acquire()).kind, "acquired");
+  assert.ok(
+    real_time.now_ns() - asked_ns >= BigInt(its_tv_ms * 1e6),
+    "its first beat may have been on the way",
+  );
 });
 
 test("R8: what is over goes with the next holder's beats, and only that", async (t) => {
