@@ -21,7 +21,7 @@ for (const [name, runs] of Object.entries(all)) {
   const lock = name as MixedLock;
   if (!lock.includes(only)) continue;
   // Most of it is waiting for leases to end.
-  test(`mixed faults on ${lock}`, { concurrency: 5 }, async (t) => {
+  test(`mixed faults on ${lock}`, { concurrency: 6 }, async (t) => {
     if (!requires(t, "root", "bindfs", ...(lock === "file" ? [] : (["etcd", "etcdctl"] as const)))) return;
     const tallies: MixedTally[] = [];
     const each = Array.from({ length: Number(given ?? runs) }, (_, run) =>
