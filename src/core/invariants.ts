@@ -75,7 +75,8 @@ function is_empty(before: State, event: Event): boolean {
     case "running":
       return event.type === "empty" || event.type === "start-refused";
     case "stopping":
-      return event.type === (before.awaited === "app" ? "empty" : "hook-done");
+      if (before.awaited === "hook") return event.type === "hook-done";
+      return event.type === "empty" || event.type === "start-refused";
     case "preparing":
       return (
         !["fence", "attach", "verify", "restore", "data", "pre-start"].includes(before.step) ||

@@ -8,6 +8,12 @@ import type { Stopping } from "./state.ts";
 import { hear, is_provably_ours, renew } from "./tenure.ts";
 
 export const stopping: Handlers<Stopping> = {
+  // The stop came first: nothing will be told to have ended, or to be empty.
+  "start-refused"(state, event, context) {
+    if (is_late(state, event) || state.awaited !== "app") return stay(state);
+    const because = `the guard did not start the app (${event.status})`;
+    return after_app({ ...state.tenure, open: false }, state.ending, null, [], context, because);
+  },
   ended(state, event) {
     if (is_late(state, event) || state.end) return stay(state);
     return next({ ...state, end: event.end }, [], `the app ${tell(event.end)}`);
@@ -89,7 +95,7 @@ export const stopping: Handlers<Stopping> = {
     "unmarked",
     "deadline-set",
   ),
-  ...ignore("start-refused", "started", "drained", "ready", "unready"),
+  ...ignore("started", "drained", "ready", "unready"),
 };
 
 function heard(state: Stopping, event: Parameters<typeof hear>[2], { rules, now_ns }: Context): Step {

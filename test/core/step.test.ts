@@ -471,6 +471,16 @@ test("the word that a hook is done comes when the lease has run out: nothing is 
   }
 });
 
+test("a stop comes while the start is under way, and the guard refuses that: nothing has to end", () => {
+  const one = contender();
+  one.tell({ type: "begin" }, taken());
+  assert.deepEqual(names(one.tell({ type: "deadline-set", tenure: 1n })), ["start"]);
+  one.tell({ type: "stop", signal: 15 });
+  assert.deepEqual(names(one.tell({ type: "start-refused", tenure: 1n, status: "late" })), ["release"]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 143);
+});
+
 test("the volume is gone: killed at once, flushed within the drain's time, released; 81", () => {
   const timing = { ...rules.timing, drain_ms: 1000 };
   const one = running({ drains: true, timing });

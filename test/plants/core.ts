@@ -74,6 +74,13 @@ export const core_plants: CorePlant[] = [
     lock: "memory",
   },
   {
+    what: "a start that is refused when the stop has begun is waited for, for ever",
+    file: "core/stopping.ts",
+    from: 'if (is_late(state, event) || state.awaited !== "app") return stay(state);\n    const because',
+    to: "if (state.end === null) return stay(state);\n    const because",
+    lock: "memory",
+  },
+  {
     what: "no fence after a tenure whose end is not known",
     file: "core/tenure.ts",
     from: 'marked: previous === null || previous.state === "clean",',

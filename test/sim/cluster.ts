@@ -49,6 +49,8 @@ export type Plans = {
   drain: () => { takes_ms: number; failure: string | null };
   /** When the app is ready after its start, and when after that it is not, for a second. Infinity: never. */
   ready: () => { after_ms: number; unready_after_ms: number };
+  /** How long an order waits for a guard that gets no processor. */
+  order_ms: () => number;
 };
 
 /** What went wrong, at which time. */

@@ -26,6 +26,8 @@ export type GuardOptions = {
   /** How late a kill begins and ends, at most. */
   kill_late_ms: number;
   plan: () => AppPlan;
+  /** How long an order waits besides. */
+  order_ms: () => number;
   on_event: (event: Event) => void;
   /** For a dead controller, with everything dead: the record that was registered last. */
   release: (record: string) => void;
@@ -42,6 +44,8 @@ export class SimGuard implements GuardPort {
   #record: string | null = null;
   #orphan = false;
   #cancel_deadline: () => void = () => {};
+  /** Orders are obeyed one after the other. */
+  #free_ns = 0n;
 
   constructor(options: GuardOptions) {
     this.#options = options;
@@ -206,9 +210,11 @@ export class SimGuard implements GuardPort {
     world.after(0.2, () => controller.run(() => this.#options.on_event(event)));
   }
   #order(obey: () => Status): Promise<Status> {
-    const { world, clock, controller } = this.#options;
+    const { world, clock, controller, order_ms } = this.#options;
+    const wait_ms = order_ms() + Math.max(0, Number(this.#free_ns - world.now_ns) / 1e6);
+    this.#free_ns = world.now_ns + BigInt(Math.ceil(wait_ms * 1e6));
     return new Promise((resolve) => {
-      world.after(0.1, () =>
+      world.after(0.1 + wait_ms, () =>
         clock.run(() => {
           if (controller.dead) return;
           const status = obey();

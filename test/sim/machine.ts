@@ -182,6 +182,7 @@ export class Machine {
       grace_ms: rules.timing.loss_grace_ms,
       kill_late_ms: rules.timing.margin_ms * 0.8,
       plan: plans.app,
+      order_ms: plans.order_ms,
       on_event: (event) => this.supervisor?.push(event),
       release: (record) => {
         this.proved_until_ns = 0n;

@@ -142,6 +142,7 @@ function make_plans(world: World, gentle: boolean, fenced: boolean): Omit<Plans,
       takes_ms: random.between(0, 800),
       failure: chance(fails) ? "the drain failed" : null,
     }),
+    order_ms: () => (chance(fails / 10) ? random.between(0, 10_000) : 0),
   };
 }
 
