@@ -1,6 +1,7 @@
 // The app's data directory: when it is restored, from where, and how it is backed up.
 
 import { ConfigError } from "../errors.ts";
+import { parse_duration } from "./durations.ts";
 import { expand, type Templates } from "./fields.ts";
 import type { LockUrl } from "./lock-url.ts";
 import type { OptionName } from "./options.ts";
@@ -33,6 +34,10 @@ export type DataPlan = {
     keep_ms: number;
   };
   backup: {
+    /** null: only by hand. cron: a pattern that load.ts has tried. */
+    schedule: { every_ms: number } | { cron: string } | null;
+    jitter_ms: number;
+    on_stop: boolean;
     dump: Command | null;
     timeout_ms: number;
     /** null: all. */
@@ -50,6 +55,9 @@ const needing_data = [
   "restore-timeout",
   "restore-keep",
   "backup-with",
+  "backup-schedule",
+  "backup-jitter",
+  "backup-on-stop",
   "backup-timeout",
 ] as const satisfies OptionName[];
 
@@ -79,6 +87,19 @@ export function read_data(values: Values, templates: Templates): DataPlan | null
     refuse(`--data ${quoted(path)} lies in --backup-store`, "keep backups on another storage");
   if (store === null && (when.kind === "once" || when.kind === "behind"))
     refuse(`--restore ${when.kind} needs --backup-store`, "give it, or another --restore");
+  const on_stop = values["backup-on-stop"] === "on";
+  if (store === null && dump === null)
+    for (const name of ["backup-schedule", "backup-on-stop"] as const)
+      if (values[name] !== undefined && values[name] !== "off")
+        refuse(
+          `--${name} is given, and there is nowhere to back up to`,
+          "give --backup-store or --backup-with",
+        );
+  if (on_stop && store && load)
+    refuse(
+      "--backup-on-stop reads the data directory itself, and --restore-with makes it out of something else",
+      "leave one of them out",
+    );
   return {
     path,
     store,
@@ -93,6 +114,9 @@ export function read_data(values: Values, templates: Templates): DataPlan | null
       keep_ms: values["restore-keep"] ?? 3_600_000,
     },
     backup: {
+      schedule: read_schedule(values["backup-schedule"]),
+      jitter_ms: values["backup-jitter"] ?? 0,
+      on_stop,
       dump,
       timeout_ms: values["backup-timeout"] ?? 6 * 3_600_000,
       keep: values["backup-keep"] === 0 ? null : (values["backup-keep"] ?? 7),
@@ -143,6 +167,35 @@ function read_when(text: string): RestoreWhen {
     text,
     "write e.g. empty, or once: and an id of leasehold backups list",
   );
+}
+
+function read_schedule(text: string | undefined): DataPlan["backup"]["schedule"] {
+  if (text === undefined) return null;
+  if (text.includes(" ") || text.startsWith("@")) return { cron: text };
+  const every_ms = parse_duration(text, "--backup-schedule");
+  if (every_ms >= 1000) return { every_ms };
+  throw new ConfigError(`--backup-schedule is ${quoted(text)}, which is too often`, text, "give 1s or more");
+}
+
+/** The cron pattern is one, and has a next time. It loads the library that knows. */
+export async function check_schedule(plan: DataPlan | null): Promise<void> {
+  const { schedule } = plan?.backup ?? {};
+  if (!schedule || !("cron" in schedule)) return;
+  const { Cron } = await import("croner");
+  const wrong = (why: string): ConfigError =>
+    new ConfigError(
+      `--backup-schedule is ${quoted(schedule.cron)}: ${why}`,
+      schedule.cron,
+      "write e.g. 0 3 * * *, or 15m",
+    );
+  let next: Date | null;
+  try {
+    next = new Cron(schedule.cron, { paused: true }).nextRun();
+  } catch (error) {
+    const [why = ""] = error instanceof Error ? error.message.split("\n") : [];
+    throw wrong(why.replace(/\.$/, ""));
+  }
+  if (next === null) throw wrong("that time never comes");
 }
 
 function is_below(path: string, upper: string): boolean {

@@ -3,7 +3,7 @@ import { check, derive, type Timing } from "../core/timing.ts";
 import { ConfigError, UsageError } from "../errors.ts";
 import { type AttachPlan, read_attach } from "./attach.ts";
 import { type Credentials, read_credentials } from "./credentials.ts";
-import { type DataPlan, read_data } from "./data.ts";
+import { check_schedule, type DataPlan, read_data } from "./data.ts";
 import { type Environment, read_environment } from "./environment.ts";
 import { escape_field, type Templates } from "./fields.ts";
 import { type Endpoint, format_lock_url, type LockUrl } from "./lock-url.ts";
@@ -126,8 +126,10 @@ export async function load_settings(flags: Flags, environment: Environment): Pro
       if (text !== undefined && !(name in values)) take(name, text, `the profile ${values.profile}`);
     }
   }
+  const settled = settle(values, environment);
+  await check_schedule(settled.data);
   return {
-    ...settle(values, environment),
+    ...settled,
     sources,
     given: { raw, values },
     warnings: from_environment.warnings,

@@ -353,7 +353,7 @@ export const options = {
     placeholder: "D",
     default: "1h",
     meaning: "how long what was there before stays",
-    why: "Until the app has run so long without a break after the restore. It takes its room beside the new data.",
+    why: "Until the app was ready for so long without a break after the restore. It takes its room beside the new data.",
   },
   "backup-store": {
     kind: "text",
@@ -375,6 +375,28 @@ export const options = {
     default: "",
     meaning: "fills $LEASEHOLD_BACKUP_TARGET with the data",
     why: "What an app has for that, such as pg_basebackup: files that an app is writing to can't be copied as they are.",
+  },
+  "backup-schedule": {
+    kind: "text",
+    placeholder: "WHEN",
+    default: "",
+    meaning: "while the app runs: every D, or a cron pattern",
+    why: "15m, or `0 3 * * *` in the time zone of TZ. A duration counts from the last backup, whoever made it. One that would begin while another runs is left out.",
+  },
+  "backup-jitter": {
+    kind: "duration",
+    placeholder: "D",
+    default: "0",
+    meaning: "each begins later by up to this, at random",
+    why: "So that many apps don't ask one store at the same moment.",
+  },
+  "backup-on-stop": {
+    kind: "choice",
+    placeholder: "on|off",
+    choices: ["on", "off"],
+    default: "off",
+    meaning: "after a requested stop, a last backup: on, off",
+    why: "When the app is dead and flushed, before post-stop and the release, within what is left of --stop-timeout. It fails: the log says so, nothing else.",
   },
   "backup-timeout": {
     kind: "duration",

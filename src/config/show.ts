@@ -38,6 +38,7 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
     ...(settings.data && {
       "restore-timeout": settings.data.restore.timeout_ms,
       "restore-keep": settings.data.restore.keep_ms,
+      "backup-jitter": settings.data.backup.jitter_ms,
       "backup-timeout": settings.data.backup.timeout_ms,
       ...(settings.data.backup.keep_for_ms !== null && {
         "backup-keep-for": settings.data.backup.keep_for_ms,

@@ -55,12 +55,16 @@ export const post_stop: Handlers<PostStop> = {
     const { failure, hook } = event;
     const because = failure === null ? null : failed(hook, failure);
     const ending: Ending =
-      failure !== null && state.hook !== "lost" && outcome(state.ending, state.end).code === 0
+      failure !== null &&
+      state.hook !== "lost" &&
+      state.hook !== "backup" &&
+      outcome(state.ending, state.end).code === 0
         ? { why: "hook-failed", hook, because: failure }
         : state.ending;
     const after = { ...state, ending };
     switch (state.hook) {
       case "lost":
+      case "backup":
         return run_post_stop(after, state.clean, [], context, because);
       case "post-stop":
         return detach(after, [], context, because);
@@ -158,19 +162,23 @@ function drained(
 ): Step {
   const { tenure, ending } = after;
   const clean = flushed && is_provably_ours(tenure, context.now_ns);
-  const lost = ending.why === "lease-lost" || ending.why === "volume-lost";
-  if (!lost || !context.rules.hooks.lost || after.end === null)
-    return run_post_stop(after, clean, effects, context, because);
+  const lost = ending.why === "lease-lost" || ending.why === "volume-lost" ? ending.because : null;
+  const { hooks } = context.rules;
+  // Whoever asked for the stop waits for it, and a backup is only of use if what it reads is whole.
+  const last = ending.why === "stop-requested" && clean && tenure.open && hooks.backup ? "backup" : null;
+  const first = lost !== null && hooks.lost ? "lost" : last;
+  if (first === null || after.end === null) return run_post_stop(after, clean, effects, context, because);
   const hook: Effect = {
     do: "hook",
-    hook: "lost",
+    hook: first,
     tenure: tenure.id,
     previous: tenure.previous,
     same_boot: false,
-    because: ending.because,
+    because: lost ?? "",
   };
   const { end } = after;
-  return next({ at: "post-stop", tenure, ending, end, clean, hook: "lost" }, [...effects, hook], because);
+  const told = first === "backup" ? "backing up what the app left" : because;
+  return next({ at: "post-stop", tenure, ending, end, clean, hook: first }, [...effects, hook], told);
 }
 
 /** It may touch the volume, so it runs only under a live tenure, and only after an app. */

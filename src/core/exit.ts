@@ -25,6 +25,7 @@ const failure_codes: Record<Hook, number> = {
   restore: exit_codes.restore_failed,
   data: exit_codes.volume_failed,
   "pre-start": exit_codes.hook_failed,
+  backup: exit_codes.hook_failed,
   "post-stop": exit_codes.hook_failed,
   detach: exit_codes.hook_failed,
   lost: exit_codes.hook_failed,
@@ -117,6 +118,8 @@ export function failed(hook: Hook, because: string): string {
       return `the data could not be restored: ${because}`;
     case "data":
       return `the data directory failed its checks: ${because}`;
+    case "backup":
+      return `the backup after the stop failed: ${because}`;
     case "detach":
       return `the volume could not be detached: ${because}`;
     default:

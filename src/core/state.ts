@@ -12,7 +12,7 @@ export type Rules = {
   on_loss: "exit" | "standby";
   /** Which hooks there are, and what of the volume's work. */
   hooks: Record<
-    "fence" | "attach" | "verify" | "restore" | "data" | "pre_start" | "post_stop" | "lost",
+    "fence" | "attach" | "verify" | "restore" | "data" | "pre_start" | "backup" | "post_stop" | "lost",
     boolean
   >;
   /** Whether there is something to flush. */
@@ -61,8 +61,8 @@ export type Tenure = {
 /**
  * What is done beside the app, one at a time, in jobs: the user's hooks, and the volume's work, which comes and fails in the same
  * way. attach: fetches the device, checks and mounts it. verify: the right volume is mounted and works. restore: the data directory
- * gets its data, if it is to. data: the app's data directory is what its profile expects, without stale lock files. detach: undoes the
- * attach.
+ * gets its data, if it is to. data: the app's data directory is what its profile expects, without stale lock files. backup: the last
+ * one, after a requested stop. detach: undoes the attach.
  */
 export type Hook =
   | "fence"
@@ -71,6 +71,7 @@ export type Hook =
   | "restore"
   | "data"
   | "pre-start"
+  | "backup"
   | "post-stop"
   | "detach"
   | "lost";
@@ -171,7 +172,7 @@ export type PostStop = {
   ending: Ending;
   end: AppEnd | null;
   clean: boolean;
-  hook: "lost" | "post-stop" | "detach";
+  hook: "lost" | "backup" | "post-stop" | "detach";
 };
 export type Releasing = {
   at: "releasing";

@@ -35,17 +35,41 @@ export function metrics(status: Status): string {
     counter("leasehold_hooks_failed_total", "hooks that failed", status.hooks.failed),
     counter("leasehold_log_lines_dropped_total", "log lines that nobody read in time", status.log.dropped),
   ];
-  const lines = all.flatMap(({ name, type, help, value }) =>
-    value === null ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`],
-  );
   return [
     "# HELP leasehold_info who this is",
     "# TYPE leasehold_info gauge",
     info,
-    ...lines,
+    ...text_of(all),
     ...volume_lines(status.volumes),
+    ...text_of(backup_metrics(status.backup)),
     "",
   ].join("\n");
+}
+
+function text_of(all: readonly Metric[]): string[] {
+  return all.flatMap(({ name, type, help, value }) =>
+    value === null ? [] : [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`, `${name} ${value}`],
+  );
+}
+
+function backup_metrics(backup: Status["backup"]): Metric[] {
+  if (backup === null) return [];
+  const { ok, failed, skipped, last, at_risk_ms } = backup;
+  const seconds = (duration_ms: number | null): number | null =>
+    duration_ms === null ? null : duration_ms / 1000;
+  return [
+    gauge("leasehold_backup_at_risk_seconds", "of writes that no backup has", seconds(at_risk_ms)),
+    gauge(
+      "leasehold_backup_last_timestamp_seconds",
+      "when the last good backup was begun",
+      seconds(last && Date.parse(last.at)),
+    ),
+    gauge("leasehold_backup_last_duration_seconds", "how long it took", seconds(last && last.took_ms)),
+    gauge("leasehold_backup_last_bytes", "what a restore of it writes", last?.bytes ?? null),
+    counter("leasehold_backups_total", "backups that were made", ok),
+    counter("leasehold_backups_failed_total", "backups that failed", failed),
+    counter("leasehold_backups_skipped_total", "backups left out because another still ran", skipped),
+  ];
 }
 
 function volume_lines(volumes: Status["volumes"]): string[] {

@@ -42,6 +42,10 @@ export type Status = {
   hooks: { ok: number; failed: number };
   /** As the last look at each found it. */
   volumes: readonly VolumeStatus[];
+  /** How far a restore is; null: none is under way. */
+  restoring: string | null;
+  /** null: there is no data directory. */
+  backup: BackupStatus | null;
   log: { dropped: number };
   /** The latest last; the supervisor bounds them. */
   history: readonly { at: string; because: string }[];
@@ -56,6 +60,23 @@ export type VolumeStatus = {
   free_bytes: number | null;
   /** How long the look took. */
   took_ms: number;
+};
+
+export type BackupStatus = {
+  /** Of this process: those that were made, that failed, and that were left out because another still ran. */
+  ok: number;
+  failed: number;
+  skipped: number;
+  /** The last good one, whoever made it; id and bytes: null where a command stores them. null: none is known. */
+  last: { id: string | null; at: string; bytes: number | null; took_ms: number } | null;
+  /** Why the last attempt failed; null: it didn't. */
+  failure: string | null;
+  /** What would be lost with the data now: since the last good one was begun. null: the app doesn't run. */
+  at_risk_ms: number | null;
+  /** null: none is scheduled. */
+  next_in_ms: number | null;
+  /** How far the one under way is. */
+  progress: string | null;
 };
 
 export type Leader = { node: string; instance: string; address: string | null };

@@ -15,7 +15,6 @@ import { type Termination, write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
 import { AppData } from "./app-data.ts";
 import { release_line } from "./give-back.ts";
-import { DataWork } from "./data.ts";
 import { core_event } from "./guard-events.ts";
 import { commands_of, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
 import { type HookEffect, type HookResult, performer } from "./perform.ts";
@@ -23,6 +22,7 @@ import { Readiness } from "./readiness.ts";
 import { check_beside } from "./record-beside.ts";
 import { describe_reload, reload, rules_of } from "./reload.ts";
 import { Reporter } from "./reporter.ts";
+import { Safekeeping } from "./safekeeping.ts";
 import { Supervisor } from "./supervisor.ts";
 import { real_time } from "./time.ts";
 import { as_hook, Volumes } from "./volumes.ts";
@@ -106,12 +106,7 @@ export async function contend(
   begun.volumes = volumes;
   const data =
     config.data &&
-    new DataWork({
-      ...{ plan: config.data, node, time, unset: own_variables, set },
-      volume_id: () => volumes.id_at(config.data?.path ?? ""),
-      on_note: (sentence) => log.info(sentence),
-      on_warning: (sentence) => log.warn(sentence),
-    });
+    new Safekeeping({ plan: config.data, node, time, unset: own_variables, set, log, volumes });
   const app_data = new AppData({ config, command, time, log, volumes });
   const readiness = new Readiness({ rules: config.ready, time, unset: own_variables, set });
   let attached = false;
@@ -124,7 +119,7 @@ export async function contend(
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
     volume_work,
   };
-  const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes });
+  const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes, data });
   begun.reporter = reporter;
   const supervisor = new Supervisor({
     rules,
@@ -133,8 +128,7 @@ export async function contend(
     on_step(before, event, after) {
       reporter.stepped(before, event, after);
       if (after.at !== "preparing" && after.at !== "running" && after.at !== "stopping") volumes.unwatch();
-      if (event.type === "started" && after.at === "running") data?.started(after.tenure.id);
-      else if (before.at === "running" && after.at !== "running") data?.stopped();
+      data?.stepped(before, after);
       if (after.at !== "running") readiness.unwatch();
     },
     perform: performer({
@@ -217,8 +211,10 @@ export async function contend(
           if (result.failure === null) attached = false;
           return result;
         });
+      case "backup":
+        return data ? data.backups.final(tenure) : { failure: null, alive: false };
       case "restore":
-        return data ? data.restore(tenure, token_now(), previous) : { failure: null, alive: false };
+        return data ? data.work.restore(tenure, token_now(), previous) : { failure: null, alive: false };
       case "data":
         return app_data.prepare(tenure);
       case "verify":

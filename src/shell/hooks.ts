@@ -6,7 +6,7 @@ import { load_jobs, run_job } from "../guard/job.ts";
 import type { Hook } from "../core/state.ts";
 import type { HookEffect, HookResult } from "./perform.ts";
 
-export type VolumeHook = Extract<Hook, "attach" | "verify" | "restore" | "data" | "detach">;
+export type VolumeHook = Extract<Hook, "attach" | "verify" | "restore" | "data" | "backup" | "detach">;
 type UserHook = Exclude<Hook, VolumeHook>;
 type Commands = Readonly<Record<UserHook, readonly string[] | null>>;
 export function commands_of(hooks: Config["hooks"]): Commands {
@@ -38,8 +38,7 @@ export function hook_runner(options: HookOptions): (effect: HookEffect) => Promi
   if (Object.values(options.commands).some((command) => command !== null)) void load_jobs();
   return async (effect) => {
     const { hook } = effect;
-    if (hook === "attach" || hook === "verify" || hook === "restore" || hook === "data" || hook === "detach")
-      return options.volume_work(hook, effect);
+    if (is_ours(hook)) return options.volume_work(hook, effect);
     const { commands, timeout_ms, time } = options; // each time: a reload changes them
     const command = commands[hook];
     if (!command) return { failure: null, alive: false };
@@ -71,6 +70,10 @@ export function hook_runner(options: HookOptions): (effect: HookEffect) => Promi
         return { failure: `process ${end.pid} of it can't be killed (state ${end.state})`, alive: true };
     }
   };
+}
+
+function is_ours(hook: Hook): hook is VolumeHook {
+  return ["attach", "verify", "restore", "data", "backup", "detach"].includes(hook);
 }
 
 function killed(why: "deadline" | "order" | "guard", timeout_ms: number): string {

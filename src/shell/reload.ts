@@ -80,6 +80,7 @@ export function rules_of(
       restore: data !== null,
       data: profile !== null && profiles[profile].data !== null,
       pre_start: hooks.pre_start !== null,
+      backup: data?.backup.on_stop === true,
       post_stop: hooks.post_stop !== null,
       lost: hooks.lost !== null,
     },

@@ -7,6 +7,7 @@ import { ms_between, type Time } from "../core/time.ts";
 import { exitCodes } from "../errors.ts";
 import type { Log } from "../ops/log.ts";
 import type { Leader, Status, StatusSource } from "../ops/status.ts";
+import type { Safekeeping } from "./safekeeping.ts";
 import type { Entry, Supervisor } from "./supervisor.ts";
 import type { Volumes } from "./volumes.ts";
 
@@ -17,6 +18,8 @@ type ReporterOptions = {
   time: Time;
   log: Log;
   volumes: Pick<Volumes, "status">;
+  /** null: there is no data directory. */
+  data: Pick<Safekeeping, "restoring" | "status"> | null;
 };
 
 /** What people and probes get to see of the supervisor: the log, the status, the counters. */
@@ -142,6 +145,8 @@ export class Reporter implements StatusSource {
       losses: counts.losses,
       hooks: { ok: counts.hooks_ok, failed: counts.hooks_failed },
       volumes: this.#options.volumes.status(),
+      restoring: this.#options.data?.restoring ?? null,
+      backup: this.#options.data?.status() ?? null,
       log: { dropped: log.dropped },
       history: history.map(({ at_ns, because }) => ({ at: iso(at_ns), because })),
     };

@@ -22,7 +22,14 @@ test("a data directory with a store: restored when it is empty, seven backups ke
     timeout_ms: 12 * 3_600_000,
     keep_ms: 3_600_000,
   });
-  assert.deepEqual(data.backup, { dump: null, timeout_ms: 6 * 3_600_000, keep: 7, keep_for_ms: null });
+  const by_hand = { schedule: null, jitter_ms: 0, on_stop: false };
+  assert.deepEqual(data.backup, {
+    ...by_hand,
+    dump: null,
+    timeout_ms: 6 * 3_600_000,
+    keep: 7,
+    keep_for_ms: null,
+  });
   assert.equal((await load({ data: "/data/db" })).data?.restore.when.kind, "never");
   assert.equal((await load({ ...with_store, "backup-keep": "0" })).data?.backup.keep, null);
 });
@@ -51,6 +58,20 @@ test("what has no meaning without something else is refused", async () => {
     [{ data: "/data", "backup-store": "/data/b" }, /--backup-store "\/data\/b" lies in --data/],
     [{ data: "/b/data", "backup-store": "/b" }, /--data "\/b\/data" lies in --backup-store/],
     [{ ...with_store, "backup-name": "../x" }, /--backup-name is "\.\.\/x", which is no folder's name/],
+    [
+      { data: "/data", "backup-schedule": "1h" },
+      /--backup-schedule is given, and there is nowhere to back up to/,
+    ],
+    [
+      { ...with_store, "backup-schedule": "1 2 3" },
+      /--backup-schedule is "1 2 3": .*; write e\.g\. 0 3 \* \* \*, or 15m/,
+    ],
+    [{ ...with_store, "backup-schedule": "0 0 30 2 *" }, /that time never comes/],
+    [{ ...with_store, "backup-schedule": "10ms" }, /which is too often; give 1s or more/],
+    [
+      { ...with_store, "backup-on-stop": "on", "restore-with": "x" },
+      /--restore-with makes it out of something else/,
+    ],
     [{ ...with_store, "backup-keep": "many" }, /--backup-keep is "many", which is no whole number/],
   ];
   for (const [flags, why] of table) assert.match(await refusal(() => load(flags)), why);

@@ -29,6 +29,7 @@ const rules: Rules = {
     restore: false,
     data: false,
     pre_start: false,
+    backup: false,
     post_stop: false,
     lost: false,
   },

@@ -32,6 +32,7 @@ const rules: Rules = {
     restore: false,
     data: false,
     pre_start: false,
+    backup: false,
     post_stop: false,
     lost: false,
   },
@@ -422,6 +423,36 @@ test("the app is dead: drain, post-stop, detach, and only then the release", () 
   assert.deepEqual(two.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean" }]);
 });
 
+test("a last backup after a requested stop, before post-stop, when what it reads is whole; its failure changes nothing", () => {
+  const backed_up = (failure: string | null): Event => ({
+    ...{ type: "hook-done", tenure: 1n, hook: "backup", failure, alive: false },
+  });
+  const ended = { type: "ended", tenure: 1n, end: { how: "exit", value: 0 } } as const;
+  const hooks = { ...rules.hooks, backup: true, post_stop: true };
+  const one = running({ hooks, drains: true });
+  one.tell({ type: "stop", signal: 15 }, ended, { type: "empty", tenure: 1n });
+  assert.deepEqual(hooks_of(one.tell({ type: "drained", tenure: 1n, failure: null })), ["backup"]);
+  assert.deepEqual(hooks_of(one.tell(backed_up("the store is full"))), ["post-stop"]);
+  assert.equal(one.because, "the backup after the stop failed: the store is full");
+  const bare = running({ hooks: { ...hooks, post_stop: false } });
+  bare.tell({ type: "stop", signal: 15 }, ended, { type: "empty", tenure: 1n });
+  assert.deepEqual(bare.tell(backed_up("the store is full")), [
+    { do: "release", tenure: 1n, state: "clean" },
+  ]);
+  bare.tell({ type: "released", tenure: 1n });
+  assert.equal(bare.state.at === "exited" && bare.state.code, 0);
+  // Not after an end that nobody asked for, a loss, or what could not be flushed.
+  const by_itself = running({ hooks });
+  by_itself.tell(ended);
+  assert.deepEqual(hooks_of(by_itself.tell({ type: "empty", tenure: 1n })), ["post-stop"]);
+  const unflushed = running({ hooks, drains: true });
+  unflushed.tell({ type: "stop", signal: 15 }, ended, { type: "empty", tenure: 1n });
+  assert.deepEqual(hooks_of(unflushed.tell({ type: "drained", tenure: 1n, failure: "EIO" })), ["post-stop"]);
+  const lost = running({ hooks });
+  lost.tell({ type: "lost", tenure: 1n, because: "gone" }, ended);
+  assert.deepEqual(names(lost.tell({ type: "empty", tenure: 1n })), ["exit"]);
+});
+
 test("what can't be detached, or flushed, makes the end unclean", () => {
   const one = contender({ hooks: { ...volume_hooks, pre_start: false }, drains: true });
   one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"), done("verify"));
@@ -625,6 +656,7 @@ const event = fc.oneof(
       "restore",
       "data",
       "pre-start",
+      "backup",
       "post-stop",
       "detach",
       "lost",
@@ -651,6 +683,7 @@ const some_rules = fc.record({
     restore: fc.boolean(),
     data: fc.boolean(),
     pre_start: fc.boolean(),
+    backup: fc.boolean(),
     post_stop: fc.boolean(),
     lost: fc.boolean(),
   }),

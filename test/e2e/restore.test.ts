@@ -2,97 +2,22 @@
 // itself, so that tokens and holders are remembered; the store is another directory.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test, type TestContext } from "node:test";
-import { type Contender, Contenders, until } from "../support/contenders.ts";
-import { guard } from "../support/hand.ts";
+import { test } from "node:test";
+import { type Contender, type Contenders, until } from "../support/contenders.ts";
+import { type DataScene, data_scene, ttl_ms } from "../support/data-scene.ts";
 import { descendants, is_alive } from "../support/processes.ts";
-import { label } from "../support/volume.ts";
-
-const ttl_ms = 3000;
-
-type Scene = {
-  contenders: Contenders;
-  data: string;
-  store: string;
-  work: string;
-  volume: string;
-  /** Starts a contender whose app is this script, in the data directory. */
-  start: (script: string, ...more: string[]) => Contender;
-  /** A leasehold command with the same configuration. */
-  command: (...argv: string[]) => { status: number | null; stdout: string; stderr: string };
-  /** A life of an app that writes this into the file `who`, and a backup of it. Its id. */
-  life: (who: string) => Promise<string>;
-  stop: (contender: Contender) => Promise<void>;
-};
-
-function scene(t: TestContext): Scene {
-  const folder = mkdtempSync(join(tmpdir(), "leasehold-e2e-restore-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const [volume, store] = [join(folder, "volume"), join(folder, "store")];
-  const data = join(volume, "db");
-  for (const path of [volume, store]) {
-    mkdirSync(path);
-    label(path, ttl_ms);
-  }
-  const options = ["--ttl", `${ttl_ms}ms`, "--drain", "200ms", "--data", data, "--backup-store", store];
-  const name = ["--backup-name", "app"];
-  const contenders = new Contenders(t);
-  const lock = `file://${volume}`;
-  const start = (script: string, ...more: string[]): Contender =>
-    contenders.start({
-      ...{ lock, node: "a", args: [...options, ...name, ...more] },
-      app: ["sh", "-c", `mkdir -p ${data} && cd ${data} && ${script}`],
-    });
-  const command = (...argv: string[]) => {
-    const { status, stdout, stderr } = spawnSync(guard, argv, {
-      encoding: "utf8",
-      timeout: 30_000,
-      env: { PATH: process.env.PATH },
-    });
-    return { status, stdout, stderr };
-  };
-  const stop = async (contender: Contender): Promise<void> => {
-    contender.signal("SIGTERM");
-    assert.equal(await contender.exited(), 143, contender.story());
-  };
-  async function life(who: string): Promise<string> {
-    const one = start(`echo ${who} > who; sync; exec sleep 600`);
-    await contenders.holder();
-    await until(
-      () => existsSync(join(data, "who")) && read(join(data, "who")) === who,
-      "it",
-      () => one.story(),
-    );
-    const { status, stdout, stderr } = command("backup", "now", "--pid", String(one.outer));
-    assert.equal(status, 0, stderr);
-    await stop(one);
-    return /^\S+/.exec(stdout)?.[0] ?? "";
-  }
-  return { contenders, data, store, work: join(volume, ".db.leasehold"), volume, start, command, life, stop };
-}
 
 const read = (path: string): string => readFileSync(path, "utf8").trim();
-const store_flags = ({ store }: Scene): string[] => ["--backup-store", store, "--backup-name", "app"];
-const run_flags = (one: Scene): string[] => [
+const store_flags = ({ store }: DataScene): string[] => ["--backup-store", store, "--backup-name", "app"];
+const run_flags = (one: DataScene): string[] => [
   ...["--lock", `file://${one.volume}`, "--ttl", `${ttl_ms}ms`, "--drain", "200ms", "--data", one.data],
   ...store_flags(one),
 ];
 
 test("the first boot starts empty; a backup beside the app; the data is lost, and comes back before the app starts", async (t) => {
-  const one = scene(t);
+  const one = data_scene(t);
   const { data, life, start, stop, contenders, command, work } = one;
   const id = await life("first");
   const listed = JSON.parse(command("backups", "list", ...store_flags(one), "--format", "json").stdout) as {
@@ -120,7 +45,7 @@ test("the first boot starts empty; a backup beside the app; the data is lost, an
 });
 
 test("no backup, and somebody has held the lock before: 82, unless it is said that the app may start with nothing", async (t) => {
-  const { start, stop, contenders, data } = scene(t);
+  const { start, stop, contenders, data } = data_scene(t);
   await stop(await started(start("exec sleep 600"), contenders));
   rmSync(data, { recursive: true });
   const refused = start("exec sleep 600");
@@ -134,7 +59,7 @@ test("no backup, and somebody has held the lock before: 82, unless it is said th
 });
 
 test("a damaged newest backup: 82 and nothing is touched, or the one before it where that is allowed", async (t) => {
-  const one = scene(t);
+  const one = data_scene(t);
   const { life, start, stop, contenders, data, store, command } = one;
   const older = await life("older");
   const newest = await life("newest");
@@ -158,7 +83,7 @@ test("a damaged newest backup: 82 and nothing is touched, or the one before it w
 });
 
 test("a store that isn't mounted: 82 where a restore is due, and no matter where the data is there", async (t) => {
-  const { life, start, stop, contenders, data, store } = scene(t);
+  const { life, start, stop, contenders, data, store } = data_scene(t);
   await life("first");
   renameSync(store, `${store}.away`);
   mkdirSync(store);
@@ -177,7 +102,7 @@ const hanging = [
 ];
 
 test("a restore that is under way dies with a stop, with the lease, with its time, and with leasehold; the data is as it was", async (t) => {
-  const { life, start, data, volume, work } = scene(t);
+  const { life, start, data, volume, work } = data_scene(t);
   await life("first");
   const ends: Readonly<Record<string, [string[], (one: Contender) => void, number | null | undefined]>> = {
     stop: [[], (one) => one.signal("SIGTERM"), 143],
@@ -209,7 +134,7 @@ test("a restore that is under way dies with a stop, with the lease, with its tim
 });
 
 test("by hand: what would be done, into a directory, as a drill, and under the lock; what was there is kept, then swept", async (t) => {
-  const one = scene(t);
+  const one = data_scene(t);
   const { life, start, stop, contenders, data, command, work, volume } = one;
   const older = await life("older");
   await life("newer");

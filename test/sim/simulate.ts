@@ -103,6 +103,7 @@ function make_rules({ random }: World, gentle: boolean, fenced: boolean, close: 
       restore: ttl_ms === 15_000,
       data: false,
       pre_start: random.chance(0.3),
+      backup: !gentle && ttl_ms === 10_000,
       post_stop: !gentle && random.chance(0.3),
       lost: random.chance(0.3),
     },
