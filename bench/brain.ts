@@ -22,6 +22,7 @@ import { on_volumes } from "./brain/volume.ts";
 import { standbys } from "./brain/standbys.ts";
 import { whole_run } from "./brain/services.ts";
 import { written } from "./brain/written.ts";
+import { on_network_volumes } from "./network-volumes.ts";
 import { throughput } from "./throughput.ts";
 
 const rows = [
@@ -33,6 +34,7 @@ const rows = [
   ...standbys,
   ...on_volumes,
   ...throughput,
+  ...on_network_volumes,
 ];
 /** A row that takes longer hangs. */
 const row_limit_ms = 20 * 60_000;

@@ -2,8 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, chmodSync, mkdtempSync, openSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { appendFileSync, chmodSync, closeSync, mkdtempSync, openSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { at_end } from "../test/support/at-end.ts";
@@ -12,8 +11,8 @@ import { as_user, type Database, type Store } from "../test/support/databases.ts
 const guard = join(import.meta.dirname, "../dist/leasehold");
 
 /** A folder that goes, with every server in it that still runs, also when this process is killed. */
-export function workplace(): { folder: string; remove: () => Promise<void> } {
-  const folder = mkdtempSync(join(tmpdir(), "leasehold-throughput-"));
+export function workplace(parent: string): { folder: string; remove: () => Promise<void> } {
+  const folder = mkdtempSync(join(parent, "leasehold-throughput-"));
   chmodSync(folder, 0o777);
   const script = `
     for pid in $(cat "$1/pids"); do
@@ -28,8 +27,8 @@ export type ServingOptions = {
   store: Store;
   settings: readonly string[];
   folder: string;
-  /** The lock's URL; null: without leasehold. */
-  lock: string | null;
+  /** leasehold's options; null: without it. */
+  under: readonly string[] | null;
 };
 
 export class Serving {
@@ -49,21 +48,22 @@ export class Serving {
     }
   }
   private constructor(options: ServingOptions) {
-    const { database, store, settings, folder, lock } = options;
+    const { database, store, settings, folder, under } = options;
     const server = [...as_user(database.user), ...store.command, ...settings];
-    const leasehold = [guard, "run", "--lock", lock ?? "", "--stop-signal", database.stop_signal, "--"];
-    const [program = "", ...args] = [...(lock === null ? [] : leasehold), ...server];
+    const leasehold = [guard, "run", ...(under ?? []), "--stop-signal", database.stop_signal, "--"];
+    const [program = "", ...args] = [...(under === null ? [] : leasehold), ...server];
     const log = openSync(join(folder, "log"), "a");
     this.#options = options;
     this.#child = spawn(program, args, { stdio: ["ignore", log, log], cwd: folder });
+    closeSync(log);
     this.#exit = once(this.#child, "exit");
     appendFileSync(join(folder, "pids"), `${this.#child.pid ?? ""}\n`);
   }
 
   /** As a service manager does. */
   async stop(): Promise<void> {
-    const { database, lock } = this.#options;
-    this.#child.kill(lock === null ? database.stop_signal : "SIGTERM");
+    const { database, under } = this.#options;
+    this.#child.kill(under === null ? database.stop_signal : "SIGTERM");
     await this.#exit;
   }
 

@@ -12,7 +12,7 @@ export class Nfs {
   readonly folder = "/mnt/export";
   readonly #server: Machine;
 
-  constructor(server: Machine) {
+  constructor(server: Machine, size = "64M") {
     this.#server = server;
     const folders = ["/run/rpcbind", "/var/lib/nfs/rpc_pipefs", "/var/lib/nfs/v4recovery"];
     for (const path of [this.folder, ...folders]) mkdirSync(path, { recursive: true });
@@ -20,12 +20,13 @@ export class Nfs {
     // An ext4, because what clients believe depends on its time stamps and change counters.
     server.run(
       `for module in loop nfsd nfs nfsv3 nfsv4; do /run/modprobe $module; done
-       truncate --size 64M /run/exported; mkfs.ext4 -q /run/exported; mount -o loop /run/exported "$1"
+       truncate --size "$2" /run/exported; mkfs.ext4 -q /run/exported; mount -o loop /run/exported "$1"
        rmdir "$1/lost+found"
        mount -t nfsd nfsd /proc/fs/nfsd
        rpcbind -w
        echo 10 >/proc/fs/nfsd/nfsv4leasetime; echo 10 >/proc/fs/nfsd/nfsv4gracetime`,
       this.folder,
+      size,
     );
     this.export();
     server.run("rpc.mountd");

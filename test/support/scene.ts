@@ -2,7 +2,7 @@
 // It says what it found by `tell`, and fails by throwing.
 
 import { spawn } from "node:child_process";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import "./contenders.ts";
 import { guard } from "./hand.ts";
 import { run_in_uml } from "./uml.ts";
@@ -15,7 +15,7 @@ export type Fact = { fact: string; [key: string]: unknown };
 
 export type SceneOptions = {
   place: Place;
-  /** Of test/vm/scenes/, without its ending. */
+  /** Of test/vm/scenes/, or another one by its path; without its ending. */
   program: string;
   args?: readonly string[];
   timeout_ms: number;
@@ -28,9 +28,11 @@ const mark = "@fact ";
 /** Of a scene in namespaces. */
 export const scene_address = "10.78.0.1";
 
-/** Runs in the scene. */
+/** Runs in the scene. The console of User Mode Linux takes bytes for letters: only ASCII comes through. */
 export function tell(fact: string, values: Readonly<Record<string, unknown>> = {}): void {
-  process.stdout.write(`${mark}${JSON.stringify({ fact, ...values })}\n`);
+  const text = JSON.stringify({ fact, ...values });
+  const escaped = (letter: string): string => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  process.stdout.write(`${mark}${text.replace(/[\u0080-\uffff]/g, escaped)}\n`);
 }
 
 /** Runs in the scene, as its last: what it has started would keep it. */
@@ -40,7 +42,7 @@ export function scene_end(): never {
 
 /** Rejects with all that it wrote when it fails or doesn't end in time. */
 export async function scene(options: SceneOptions): Promise<Fact[]> {
-  const program = join(root, "test/vm/scenes", `${options.program}.ts`);
+  const program = resolve(root, "test/vm/scenes", `${options.program}.ts`);
   const command = [node, program, ...(options.args ?? [])];
   const { output, exit } = await (options.place === "uml" ? in_uml : in_namespaces)(command, options);
   if (exit !== 0) throw new Error(`the scene ${options.program} ended with ${exit}:\n${output}`);
