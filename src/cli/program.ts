@@ -3,6 +3,7 @@ import pkg from "../../package.json" with { type: "json" };
 import { add_backup } from "./backup.ts";
 import { add_backups } from "./backups.ts";
 import { add_config } from "./config.ts";
+import { add_doctor } from "./doctor/command.ts";
 import { add_exec } from "./exec.ts";
 import { add_explain } from "./explain.ts";
 import { add_leader } from "./leader.ts";
@@ -50,6 +51,7 @@ export async function program(
   add_backup(command, terminal);
   add_backups(command, terminal);
   add_explain(command, terminal);
+  add_doctor(command, terminal);
   addRelease(command);
   add_work(command);
 

@@ -181,6 +181,12 @@ test("compose: grace period, stop signal, restart", async (t) => {
   assert.match(bad, /78 4 things there are wrong/);
 });
 
+test("what only the shell there knows doesn't keep the rest from being read", async (t) => {
+  const cmd =
+    "leasehold run --data $MESOS_SANDBOX/db --restore never --listen 0.0.0.0:$PORT1 --stop-timeout=7s -- x";
+  assert.match(await explained(t, "marathon", app({ cmd })), /stop timeout 7 s/);
+});
+
 test("what is no such file is one sentence", async (t) => {
   const nothing =
     /^78 ".*": nothing in it runs leasehold; it is known by leasehold in the command, or by LEASEHOLD_ variables$/;

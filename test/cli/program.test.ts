@@ -20,6 +20,7 @@ const commands = [
   ["config", "show"],
   ["config", "schema"],
   ["config", "profile"],
+  ["doctor"],
 ];
 for (const command of commands) {
   test(`leasehold ${command.join(" ")} --help fits a screen and has an example`, async () => {

@@ -15,7 +15,7 @@ export function runs_leasehold({ command, environment }: Pick<Place, "command" |
 
 /** flags: what explain was given itself, which the container's own beat. A --config file lies in the image, and isn't read. */
 export async function settings_of(
-  { where, command, environment, node }: Place,
+  { where, command, environment, node }: Omit<Place, "judge">,
   flags: Flags,
 ): Promise<{ settings: Settings; unread: string | null }> {
   const own = flags_in(command, where);
@@ -38,11 +38,19 @@ function flags_in(command: readonly string[], where: string): Flags {
     const [flag = "", ...values] = word.split("=");
     const name = flag.replace(/^--/, "");
     if (!flag.startsWith("--") || !is_option(name) || !takes(name, "flag")) throw unknown(word, where);
-    const value = word.includes("=") ? values.join("=") : (rest[++at] ?? "");
-    if (value.includes("$")) continue; // only the shell there knows it
+    const value = guessed(name, word.includes("=") ? values.join("=") : (rest[++at] ?? ""));
+    if (value === null) continue;
     flags[name] = option(name).kind === "volume" ? [flags[name] ?? [], value].flat() : value;
   }
   return flags;
+}
+
+/** What only the shell there knows stands for itself where any text will do; null: elsewhere nothing can be said of it. */
+function guessed(name: OptionName, value: string): string | null {
+  if (!value.includes("$")) return value;
+  const { kind } = option(name);
+  if (!["text", "file", "volume", "hook", "name", "address"].includes(kind)) return null;
+  return value.replace(/^\$\{?(\w+)\}?/, "/$1").replaceAll(/\$\{?(\w+)\}?/g, "$1");
 }
 
 function unknown(word: string, where: string): ConfigError {
