@@ -21,7 +21,7 @@ async function pair(
   probe: string,
 ): Promise<{ volume: string; contenders: Contenders; holder: Contender; standby: Contender }> {
   const volume = mkdtempSync(join(tmpdir(), "leasehold-bench-volume-"));
-  ends.after(at_end('rm -rf -- "$1"', volume));
+  ends.after(at_end('rm -rf -- "$1" "$1.trace"', volume));
   label(volume, ttl_ms);
   const contenders = new Contenders(ends);
   const args = ["--ttl", `${ttl_ms}ms`, "--volume", `${volume},probe=${probe}`];
@@ -50,7 +50,7 @@ const calls =
 
 /** What a contender's controller and its jobs do on the volume meanwhile. strace slows them down, and changes no count. */
 async function cost(contender: Contender, volume: string, during_ms: number): Promise<Cost> {
-  const file = join(volume, "trace");
+  const file = `${volume}.trace`;
   const words = [
     "-f",
     "-y",
@@ -69,22 +69,34 @@ async function cost(contender: Contender, volume: string, during_ms: number): Pr
   strace.kill("SIGINT");
   await ended;
   const total: Cost = { operations: 0, read: 0, written: 0, syncs: 0, beats: 0 };
-  // "1234  pwrite64(3</volume/.leasehold/….beat>, ""..., 4096, 0) = 4096"
+  /** By process: strace tells the end of a call by itself when another process's came between. */
+  const begun = new Map<string, string>();
+  const add = (call: string, line: string): void => {
+    const bytes = Math.max(0, Number(/ = (-?\d+)/.exec(line)?.[1] ?? 0));
+    if (/^p?read/.test(call)) total.read += bytes;
+    if (/^p?write/.test(call)) total.written += bytes;
+  };
   for (const line of readFileSync(file, "utf8").split("\n")) {
-    const [, call = "", , result = ""] = /^\d+ +(\w+)\((.*)\) += (-?\d+)/.exec(line) ?? [];
-    if (!line.includes(`${volume}/.leasehold`)) continue;
+    // "1234  pwrite64(3</volume/.leasehold/….beat>, ""..., 4096, 0) = 4096", or " <unfinished ...>" and then "<... pwrite64 resumed>) = 4096"
+    const [, pid = "", text = ""] = /^(\d+) +(.*)/.exec(line) ?? [];
+    if (text.startsWith("<... ")) {
+      add(begun.get(pid) ?? "", text);
+      begun.delete(pid);
+      continue;
+    }
+    // The volume's checks are another matter: one comes whenever something is mounted on this machine.
+    if (!text.includes(`${volume}/.leasehold`) || text.includes(".probe")) continue;
     total.operations++;
-    if (/^p?read/.test(call)) total.read += Math.max(0, Number(result));
-    if (/^p?write/.test(call)) total.written += Math.max(0, Number(result));
-    if (/sync/.test(call)) total.syncs++;
-    if (/^p?write/.test(call) && /\.beat/.test(line)) total.beats++;
+    if (/^(f|fdata)sync|^syncfs/.test(text)) total.syncs++;
+    if (/^p?write/.test(text) && text.includes(".beat")) total.beats++;
+    if (text.endsWith("<unfinished ...>")) begun.set(pid, text);
+    else add(text, text);
   }
   return total;
 }
 
 async function costs(during_ms: number): Promise<Line[]> {
   return with_ends(async (ends) => {
-    // The volume's checks are another matter.
     const { volume, holder, standby } = await pair(ends, "1h/3s×2");
     const lines: Line[] = [];
     for (const [role, contender] of [
