@@ -29,6 +29,8 @@ export type Settings = {
   stop_scope: "main" | "group";
   profile: ProfileName | null;
   ready: ReadyRules | null;
+  /** 0: never; Infinity: always. */
+  restarts_max: number;
   when_busy: "wait" | "exit";
   wait_timeout_ms: number | null;
   on_loss: "exit" | "standby";
@@ -156,6 +158,7 @@ function settle(values: Values, env: Environment): Omit<Settings, "sources" | "g
     stop_scope: values["stop-scope"] ?? "main",
     profile: values.profile ?? null,
     ready: settle_ready(values),
+    restarts_max: values.restart ?? 0,
     when_busy: values["when-busy"] ?? "wait",
     wait_timeout_ms: values["wait-timeout"] ?? null,
     on_loss: values["on-loss"] ?? "exit",

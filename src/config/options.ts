@@ -15,6 +15,7 @@ type Kind =
   | "name"
   | "number"
   | "ready"
+  | "restart"
   | "secret"
   | "signal"
   | "text"
@@ -141,6 +142,13 @@ export const options = {
     default: "2s",
     meaning: "how long one question may take",
     why: "Then it has failed; a command is killed with all that it started.",
+  },
+  restart: {
+    kind: "restart",
+    placeholder: "WHEN",
+    default: "never",
+    meaning: "the app failed: never or on-failure[:N]",
+    why: "on-failure starts it again in the same tenure, after 1 s, 2 s, up to 30 s, N times at most; an app that ran for a minute is counted anew. never lets the orchestrator decide, and a standby take over.",
   },
   "when-busy": {
     kind: "choice",

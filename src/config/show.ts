@@ -78,6 +78,10 @@ function text_of(name: OptionName, settings: Settings): string | undefined {
       return format_signal(settings.stop_signal);
     case "stop-scope":
       return settings.stop_scope;
+    case "restart": {
+      const { restarts_max: most } = settings;
+      return most === 0 ? "never" : `on-failure${most === Infinity ? "" : `:${most}`}`;
+    }
     case "ready":
       return scalar(format_ready(settings.ready?.check ?? null));
     case "when-busy":

@@ -23,6 +23,8 @@ type OfKind = {
   number: number;
   /** null: none. */
   ready: ReadyCheck | null;
+  /** How often at most; Infinity: always. */
+  restart: number;
   secret: string;
   signal: number;
   text: string;
@@ -52,6 +54,17 @@ export function parse_value(name: OptionName, raw: Raw, where: string): OfKind[k
       return parse_lock_url(raw, where);
     case "ready":
       return parse_ready(raw, where);
+    case "restart": {
+      const [, most] = /^on-failure(?::([1-9]\d{0,5}))?$/.exec(raw) ?? [];
+      if (raw === "never") return 0;
+      if (raw.startsWith("on-failure") && (most !== undefined || raw === "on-failure"))
+        return most === undefined ? Infinity : Number(most);
+      throw new ConfigError(
+        `${where} is ${quoted(raw)}`,
+        raw,
+        "write never, on-failure or e.g. on-failure:5",
+      );
+    }
     case "signal":
       return parse_signal(raw, where);
     case "duration": {

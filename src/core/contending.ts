@@ -55,7 +55,7 @@ export const contending: Handlers<Contending> = {
       return after_app(closed, { why: "refused", because }, null, [], context, because);
     }
     return next(
-      { at: "preparing", tenure, step: "opening", mark_at_ns: null },
+      { at: "preparing", tenure, step: "opening", mark_at_ns: null, rest: null },
       effects,
       took(event.token, event.previous),
     );

@@ -52,6 +52,10 @@ export const preparing: Handlers<Preparing> = {
       const { effects: more, ...rest } = go_on({ ...state, tenure }, { rules, now_ns });
       return { ...rest, effects: [...effects, ...more] };
     }
+    if (state.rest !== null && now_ns >= state.rest.until_ns) {
+      const { effects: more, ...rest } = go_on({ ...state, tenure }, { rules, now_ns });
+      return { ...rest, effects: [...effects, ...more] };
+    }
     if (state.mark_at_ns === null || now_ns < state.mark_at_ns)
       return next({ ...state, tenure }, effects, null);
     return next(
@@ -120,7 +124,7 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
     const attached = tenure.attached || hook === "attach";
     const touched = tenure.touched || ["restore", "data", "pre-start"].includes(hook);
     return next(
-      { ...state, tenure: { ...tenure, attached, touched }, step: hook },
+      { ...state, tenure: { ...tenure, attached, touched }, step: hook, rest: null },
       [{ do: "hook", hook, tenure: id, previous, same_boot, because: "" }],
       because,
     );
@@ -143,7 +147,7 @@ function is_past(
   step: Preparing["step"],
   one: "attach" | "verify" | "restore" | "data" | "pre-start",
 ): boolean {
-  const order: Preparing["step"][] = ["attach", "verify", "restore", "data", "pre-start"];
+  const order: Preparing["step"][] = ["attach", "verify", "restore", "resting", "data", "pre-start"];
   return order.indexOf(step) >= order.indexOf(one);
 }
 
@@ -166,6 +170,9 @@ function undead(state: Preparing, hook: Hook): Step {
 
 /** A hook may be running: it dies with the tenure, and is waited for. */
 function end(state: Preparing, ending: Ending, context: Context): Step {
+  // Nothing runs, and the hooks after the app still may.
+  if (state.rest !== null)
+    return after_app(state.tenure, ending, state.rest.end, [], context, reason(ending));
   if (state.step === "opening" || state.step === "outwaiting" || state.step === "marking")
     return ended_hook(state, ending, context);
   const tenure = { ...state.tenure, open: false };

@@ -14,10 +14,11 @@ export const running: Handlers<Running> = {
     if (is_late(state, event)) return stay(state);
     const { pid } = event;
     const because = `the app runs, process ${pid}`;
-    if (rules.ready_timeout_ms === null) return next({ ...state, pid, unready: null }, [], because);
+    const tenure = { ...state.tenure, started_ns: now_ns };
+    if (rules.ready_timeout_ms === null) return next({ ...state, tenure, pid, unready: null }, [], because);
     const ready_by_ns = now_ns + ms_to_ns(rules.ready_timeout_ms);
-    const watch: Effect = { do: "watch-ready", tenure: state.tenure.id };
-    return next({ ...state, pid, unready: "it was not asked yet", ready_by_ns }, [watch], because);
+    const watch: Effect = { do: "watch-ready", tenure: tenure.id };
+    return next({ ...state, tenure, pid, unready: "it was not asked yet", ready_by_ns }, [watch], because);
   },
   ready(state, event) {
     if (is_late(state, event) || state.pid === null || state.unready === null) return stay(state);

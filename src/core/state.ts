@@ -19,6 +19,8 @@ export type Rules = {
   drains: boolean;
   /** From the app's start until it has to be ready. null: it isn't asked, and is ready as soon as it runs. */
   ready_timeout_ms: number | null;
+  /** How often an app that fails is started again in the same tenure; 0: never. */
+  restarts_max: number;
   boot_id: string;
 };
 
@@ -56,6 +58,10 @@ export type Tenure = {
    * which was on this machine and didn't end clean.
    */
   touched: boolean;
+  /** Starts of the app after failures, since it last ran for a while. */
+  restarts: number;
+  /** When the app was started last; null: it wasn't. */
+  started_ns: bigint | null;
 };
 
 /**
@@ -127,7 +133,8 @@ export type Contending = {
 };
 /**
  * opening: the guard's word for the first deadline is waited for, because hooks run only under a live one. outwaiting: without
- * a fence hook, the rest of the lease that the last holder may still count on. marking: the record is being made ours.
+ * a fence hook, the rest of the lease that the last holder may still count on. marking: the record is being made ours. resting: the
+ * app has failed, and is started again after a pause; its data and pre-start come again, too.
  */
 export type Preparing = {
   at: "preparing";
@@ -140,10 +147,13 @@ export type Preparing = {
     | "attach"
     | "verify"
     | "restore"
+    | "resting"
     | "data"
     | "pre-start";
   /** When the record is to be written again, after a failure; null: it isn't. */
   mark_at_ns: bigint | null;
+  /** The app has failed, and is started again then; how it ended. null: it wasn't started yet, or the pause is over. */
+  rest: { until_ns: bigint; end: AppEnd } | null;
 };
 export type Running = {
   at: "running";

@@ -63,6 +63,7 @@ export function wake_at(rules: Rules, state: State): bigint | null {
         renewal(state),
         deadline(rules, state.tenure),
         state.mark_at_ns,
+        state.rest?.until_ns ?? null,
         state.step === "outwaiting" ? state.tenure.previous_until_ns : null,
       );
     case "running":

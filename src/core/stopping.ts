@@ -4,6 +4,7 @@ import type { Effect, Step } from "./effect.ts";
 import { after_app } from "./after.ts";
 import { exit_codes, tell } from "./exit.ts";
 import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
+import { restart } from "./restart.ts";
 import type { Stopping } from "./state.ts";
 import { hear, is_provably_ours, renew } from "./tenure.ts";
 
@@ -20,6 +21,8 @@ export const stopping: Handlers<Stopping> = {
   },
   empty(state, event, context) {
     if (is_late(state, event) || state.awaited !== "app") return stay(state);
+    const again = restart(state, context);
+    if (again) return again;
     return after_app(
       state.tenure,
       state.ending,

@@ -35,6 +35,8 @@ export function open_tenure(
     marked: previous === null || previous.state === "clean",
     attached: false,
     touched: previous !== null && previous.state !== "clean" && previous.boot_id === rules.boot_id,
+    restarts: 0,
+    started_ns: null,
   };
   return { tenure, effects: [{ do: "deadline", tenure: id, deadline_ns: deadline(rules, tenure) }] };
 }

@@ -13,6 +13,7 @@ const reloadable = [
   "when-busy",
   "wait-timeout",
   "on-loss",
+  "restart",
   "fence",
   "pre-start",
   "post-stop",
@@ -41,11 +42,29 @@ export function reload(now: Config, next: Config): Reloaded {
     delete values[name];
     Object.assign(values, name in next.given.values ? { [name]: next.given.values[name] } : {});
   }
-  const { when_busy, wait_timeout_ms, on_loss, hooks, hook_timeout_ms, credentials, log_level } = next;
+  const {
+    when_busy,
+    wait_timeout_ms,
+    on_loss,
+    restarts_max,
+    hooks,
+    hook_timeout_ms,
+    credentials,
+    log_level,
+  } = next;
   return {
     config: {
       ...now,
-      ...{ when_busy, wait_timeout_ms, on_loss, hooks, hook_timeout_ms, credentials, log_level },
+      ...{
+        when_busy,
+        wait_timeout_ms,
+        on_loss,
+        restarts_max,
+        hooks,
+        hook_timeout_ms,
+        credentials,
+        log_level,
+      },
       timing: { ...now.timing, stop_timeout_ms: next.timing.stop_timeout_ms },
       given: { ...now.given, values },
     },
@@ -67,12 +86,13 @@ export function rules_of(
     attach,
     data,
     ready,
+    restarts_max,
     profile,
   }: Config,
   boot_id: string,
 ): Rules {
   return {
-    ...{ timing, stop_signal, when_busy, wait_timeout_ms, on_loss, boot_id },
+    ...{ timing, stop_signal, when_busy, wait_timeout_ms, on_loss, restarts_max, boot_id },
     hooks: {
       fence: hooks.fence !== null,
       attach: attach !== null,

@@ -41,6 +41,7 @@ test("with only a lock, everything else is the default", async () => {
     stop_scope: "main",
     profile: null,
     ready: null,
+    restarts_max: 0,
     when_busy: "wait",
     wait_timeout_ms: null,
     on_loss: "exit",

@@ -35,6 +35,7 @@ const rules: Rules = {
   },
   drains: false,
   ready_timeout_ms: null,
+  restarts_max: 0,
   boot_id: "here",
 };
 const newer: Event = { type: "unknown", because: "it is of a newer leasehold", newer: true };

@@ -38,6 +38,7 @@ const rules: Rules = {
   },
   drains: false,
   ready_timeout_ms: null,
+  restarts_max: 0,
   boot_id: "here",
 };
 
@@ -344,7 +345,7 @@ test("a granted lease that is too short for its parts is given back, with the nu
 
 const volume_hooks = { ...rules.hooks, attach: true, verify: true, pre_start: true };
 const done = (
-  hook: "attach" | "verify" | "restore" | "pre-start" | "detach",
+  hook: "attach" | "verify" | "restore" | "data" | "pre-start" | "detach",
   failure: string | null = null,
 ): Event => ({
   type: "hook-done",
@@ -608,6 +609,86 @@ test("never ready in time: stopped gracefully, released, 85; and once it was rea
   assert.equal(two.state.at, "running");
 });
 
+// ---- restarts in place ----
+
+const ended = (value: number, how: "exit" | "signal" = "exit"): Event[] => [
+  { type: "ended", tenure: 1n, end: { how, value } },
+  { type: "empty", tenure: 1n },
+];
+const started: Event = { type: "started", tenure: 1n, pid: 9 };
+
+test("an app that fails is started again in the same tenure, after growing pauses, so often and no more", () => {
+  const one = running({ restarts_max: 2 });
+  assert.deepEqual(one.at(1n * s).tell(...ended(1)), []);
+  assert.equal(one.because, "the app is started again in 1 s, restart 1 of 2");
+  assert.equal(one.wake(), 2n * s);
+  assert.deepEqual(names(one.at(2n * s).tell({ type: "tick" })), ["start"]);
+  one.at(3n * s).tell(started, ...ended(9, "signal"));
+  assert.equal(one.because, "the app is started again in 2 s, restart 2 of 2");
+  assert.deepEqual(names(one.at(5n * s).tell({ type: "tick" })), ["prove", "start"]);
+  const last = one.at(6n * s).tell(started, ...ended(4));
+  assert.deepEqual(last, [{ do: "release", tenure: 1n, state: "clean" }]);
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 4);
+});
+
+test("no restart: of an app that ended well or can't be executed, before its tree is empty, of a lock that is lost", () => {
+  for (const end of [
+    { how: "exit", value: 0 },
+    { how: "not_executed", value: 2 },
+  ] as const) {
+    const one = running({ restarts_max: Infinity });
+    const effects = one.tell({ type: "ended", tenure: 1n, end }, { type: "empty", tenure: 1n });
+    assert.deepEqual(names(effects), ["release"]);
+  }
+  const one = running({ restarts_max: Infinity });
+  const [end, empty] = ended(1);
+  assert.ok(end && empty);
+  one.tell(end);
+  one.at(10n * s).tell({ type: "tick" });
+  assert.equal(one.state.at, "stopping");
+  one.tell({ type: "lost", tenure: 1n, because: "the key is gone" }, empty);
+  assert.equal(one.state.at, "exited");
+  const stopped = running({ restarts_max: Infinity });
+  stopped.tell({ type: "stop", signal: 15 }, ...ended(1));
+  assert.equal(stopped.state.at, "releasing");
+});
+
+test("stopped or lost while it rests: nothing is started, the app's end is the code, and the hooks after it run", () => {
+  const one = running({ restarts_max: 5, hooks: { ...rules.hooks, post_stop: true } });
+  one.tell(...ended(3));
+  const effects = one.tell({ type: "stop", signal: 15 });
+  assert.deepEqual(names(effects), ["hook"]);
+  const hook = { type: "hook-done", hook: "post-stop", tenure: 1n, failure: null, alive: false } as const;
+  one.tell(hook, { type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 3);
+  const two = running({ restarts_max: 5 });
+  two.tell(...ended(3));
+  assert.deepEqual(names(two.at(29n * s).tell({ type: "tick" })), ["release"]);
+});
+
+test("before each start the data is looked at and pre-start runs again; nothing is restored again", () => {
+  const hooks = { ...rules.hooks, verify: true, restore: true, data: true, pre_start: true };
+  const one = contender({ restarts_max: 1, hooks });
+  one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("verify"), done("restore"));
+  one.tell(done("data"), done("pre-start"), started, ...ended(1));
+  assert.deepEqual(hooks_of(one.at(1n * s).tell({ type: "tick" })), ["data"]);
+  assert.deepEqual(hooks_of(one.tell(done("data"))), ["pre-start"]);
+  assert.deepEqual(names(one.tell(done("pre-start"))), ["start"]);
+});
+
+test("an app that ran for a minute is counted anew", () => {
+  const one = running({ restarts_max: 1 });
+  one.tell(...ended(1));
+  one.at(1n * s).tell({ type: "tick" }, started);
+  for (let at = 3n; at < 63n; at += 3n) {
+    one.at(at * s).tell({ type: "tick" });
+    one.tell({ type: "proved", tenure: 1n, proof: { t0_ns: at * s, bound_ms: 30_000 } });
+  }
+  one.at(63n * s).tell(...ended(1));
+  assert.equal(one.because, "the app is started again in 1 s, restart 1 of 1");
+});
+
 // ---- whatever comes, in whatever order ----
 
 const tenure = fc.bigInt(0n, 3n);
@@ -689,6 +770,7 @@ const some_rules = fc.record({
   }),
   drains: fc.boolean(),
   ready_timeout_ms: fc.constantFrom(null, 10_000),
+  restarts_max: fc.constantFrom(0, 2, Infinity),
   on_loss: fc.constantFrom("exit" as const, "standby" as const),
 });
 

@@ -66,6 +66,8 @@ export class Cluster {
   instances = 0;
   starts = 0;
   #last_token = 0n;
+  /** The instance that started an app last. */
+  #last_starter = "";
   #failure: string | null = null;
   readonly #deleted = new Set<bigint>();
   #tells_tokens = false;
@@ -112,8 +114,11 @@ export class Cluster {
     this.starts++;
     machine.dirty = true;
     this.note(machine, `the app is started, token ${token}`);
-    if (token <= this.#last_token) this.fail(`token ${token} after ${this.#last_token}`);
+    // In its own tenure an app may be started again.
+    const again = token === this.#last_token && this.#last_starter === machine.instance;
+    if (token <= this.#last_token && !again) this.fail(`token ${token} after ${this.#last_token}`);
     this.#last_token = token;
+    this.#last_starter = machine.instance;
   }
 
   stepped(machine: Machine, before: State, event: Event, after: State, effects: Effect[]): void {

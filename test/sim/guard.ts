@@ -98,7 +98,7 @@ export class SimGuard implements GuardPort {
       this.#options.on_start(BigInt(String(start.set[0])));
       this.#tell({ type: "started", tenure: app.tenure, pid: 1 });
       if (app.plan.life_ms !== Infinity)
-        this.#later(app, app.plan.life_ms, () => this.#main_ends(app, "exit", 0));
+        this.#later(app, app.plan.life_ms, () => this.#main_ends(app, "exit", 1));
       return "done";
     });
   }

@@ -35,6 +35,7 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
   const rules = {
     ...make_rules(world, gentle || outage, fenced, close),
     ready_timeout_ms: asked ? readiness.pick([5000, 20_000]) : null,
+    restarts_max: readiness.pick([0, 0, 2, Infinity]),
   };
   const backend = backends[model](world, { timing: rules.timing, gentle, fenced, outage, close });
   const cluster = new Cluster(world, 2 + random.integer(2), rules, backend, {
@@ -109,6 +110,7 @@ function make_rules({ random }: World, gentle: boolean, fenced: boolean, close: 
     },
     drains,
     ready_timeout_ms: null, // simulate() decides
+    restarts_max: 0,
     boot_id: "",
   };
 }
