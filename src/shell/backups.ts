@@ -72,7 +72,10 @@ export class Backups {
     this.#due_ms = null;
     this.#stop_by_ns = stop_by_ns;
     this.#cancel();
-    this.#running?.abort.abort();
+    if (!this.#running) return;
+    // Said now: leasehold may have ended before the backup has.
+    this.#options.on_note("the backup under way is stopped with the app");
+    this.#running.abort.abort();
   }
 
   /** After a requested stop, the app dead and flushed: of the data directory itself, within what is left of the stop's time. */
@@ -168,10 +171,7 @@ export class Backups {
     this.#running = null;
     end();
     if (answer.how === "failed") {
-      if (abort.signal.aborted) {
-        on_note("the backup under way was stopped with the app");
-        return answer;
-      }
+      if (abort.signal.aborted) return answer;
       this.#counts.failed++;
       this.#failure = answer.because;
       on_warning(`the backup failed: ${answer.because}`);

@@ -76,7 +76,7 @@ test("one that is due while another runs is left out and told; a stop ends the o
   await contenders.holder();
   await one.line(/a backup is due, and the one before it still runs: this one is left out/);
   await stop(one);
-  assert.match(one.story(), /the backup under way was stopped with the app/);
+  assert.match(one.story(), /the backup under way is stopped with the app/);
 });
 
 test("after a requested stop: what the app wrote last is in the last backup; it failed: the exit code stays", async (t) => {
