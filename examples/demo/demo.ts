@@ -26,7 +26,7 @@ const view_of = (node: string): string => join(folder, node, "volume");
 
 const figures: { what: string; gap_ms: number; quiet_ms: number }[] = [];
 const stopped = new Set<string>();
-const restart_ms = 500;
+const restart_ms = 1500;
 let over = false;
 const client = new Client(socket);
 const contenders = ["a", "b"].map(
