@@ -7,7 +7,8 @@ import { randomUUID } from "node:crypto";
 import { LockRefused, LockUnknown } from "../../src/errors.ts";
 import { ZooKeeperLock } from "../../src/lock/zookeeper/lock.ts";
 import { nodes_at } from "../../src/lock/zookeeper/nodes.ts";
-import type { ZooKeeperTarget } from "../../src/lock/zookeeper/session.ts";
+import type { Session, ZooKeeperApi } from "../../src/lock/zookeeper/api.ts";
+import { ZooKeeperSession, type ZooKeeperTarget } from "../../src/lock/zookeeper/session.ts";
 import { relay, type Relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
 import { ensemble, operator, type Ensemble } from "../support/zookeeper.ts";
@@ -18,9 +19,7 @@ type Two = { one: Ensemble; other: Ensemble; names: Relay; path: string; target:
 /** The names lead to the first, until they lead to the other. */
 async function two(t: TestContext): Promise<Two | null> {
   if (!requires(t, "zookeeper", "java")) return null;
-  // One after the other: ensembles that start in the same millisecond number their sessions alike, and are taken for one.
-  const one = await ensemble({ size: 1 });
-  const other = await ensemble({ size: 1 });
+  const [one, other] = await Promise.all([ensemble({ size: 1 }), ensemble({ size: 1 })]);
   t.after(() => Promise.all([one.end(), other.end()]));
   const names = await relay(t, one.servers[0]?.port ?? 0);
   const path = `/ensembles-${randomUUID()}/lock`;
@@ -28,17 +27,16 @@ async function two(t: TestContext): Promise<Two | null> {
   return { one, other, names, path, target };
 }
 
-function contender(t: TestContext, target: ZooKeeperTarget): { lock: ZooKeeperLock; lost: string[] } {
+function contender(
+  t: TestContext,
+  target: ZooKeeperTarget,
+  api?: ZooKeeperApi,
+): { lock: ZooKeeperLock; lost: string[] } {
   const identity = { holder: "node", instance: randomUUID(), boot_id: "b", address: null, volume_id: null };
   const lost: string[] = [];
   const on_lost = (because: string): unknown => lost.push(because);
-  const lock = new ZooKeeperLock(target, {
-    identity,
-    ttl_ms: 8000,
-    attempt_ms: 1500,
-    time: real_time,
-    on_lost,
-  });
+  const options = { identity, ttl_ms: 8000, attempt_ms: 1500, time: real_time, on_lost };
+  const lock = new ZooKeeperLock(target, options, api);
   t.after(() => lock.close());
   return { lock, lost };
 }
@@ -77,6 +75,37 @@ test("a holder believes nothing that another ensemble says, and goes on with its
   assert.equal(kind, "proved");
   assert.deepEqual(lost, []);
   assert.equal((await lock.look()).holder?.claim, String(token));
+});
+
+test("also when both number their sessions alike, as those do that start in the same millisecond", async (t) => {
+  const s = await two(t);
+  if (!s) return;
+  const real = new ZooKeeperSession(s.target, { attempt_ms: 1500 });
+  let first: Session | undefined;
+  // Each session that begins has the first one's number.
+  const alike: ZooKeeperApi = {
+    async connect(options) {
+      const answer = await real.connect(options);
+      if (answer.kind !== "connected" || options.session) return answer;
+      const session = (first ??= answer.connection.session);
+      const connection = new Proxy(answer.connection, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target);
+          if (name === "session") return session;
+          return typeof value === "function" ? value.bind(target) : value;
+        },
+      });
+      return { kind: "connected", connection };
+    },
+  };
+  const { lock, lost } = contender(t, s.target, alike);
+  await taken(lock);
+  await move(s.names, s.other);
+  await refused(() => lock.prove());
+  assert.deepEqual(lost, []);
+  await move(s.names, s.one);
+  const { kind } = await until(() => lock.prove().catch(() => undefined));
+  assert.equal(kind, "proved");
 });
 
 test("also before the record is its own: the session is kept, whatever one server says of it", async (t) => {

@@ -13,7 +13,8 @@ export class Ensemble {
   readonly #nodes: Nodes;
   /** What a node of ours says: nobody else says the same. */
   readonly #instance: string;
-  #known: { identity: string; session: bigint } | undefined;
+  /** began: the connection on which the session did, if it was noted there. */
+  #known: { identity: string; session: bigint; began: Link | undefined } | undefined;
 
   constructor(nodes: Nodes, instance: string) {
     this.#nodes = nodes;
@@ -21,14 +22,20 @@ export class Ensemble {
   }
 
   /** To be remembered, of an ensemble that is the same, or the first. In one session an operator may have deleted it. */
-  async note({ connection, session }: Link): Promise<void> {
+  async note(link: Link): Promise<void> {
+    const { connection, session } = link;
     const identity = (await this.#read(connection)) ?? (await this.#make(connection));
-    this.#known = { identity, session: session.id };
+    const began = link.begins ? link : this.#known?.session === session.id ? this.#known.began : undefined;
+    this.#known = { identity, session: session.id, began };
   }
 
   /** LockRefused unless the ensemble that was noted, a quorum of it, is behind this connection. */
-  async same({ connection, session }: Link): Promise<void> {
-    if (!this.#known || this.#known.session === session.id) return;
+  async same(link: Link): Promise<void> {
+    const { connection, session } = link;
+    if (!this.#known) return;
+    // A session that begins anew is another one, whatever its number: two ensembles that start in one millisecond count alike.
+    const is_new = link.begins && link !== this.#known.began;
+    if (this.#known.session === session.id && !is_new) return;
     await barrier(connection, this.#nodes.root);
     if ((await this.#read(connection)) === this.#known.identity) return;
     const { server } = connection;
