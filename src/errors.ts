@@ -74,11 +74,8 @@ export class LockUnknown extends Failure {
   readonly exitCode = exitCodes.unreachable;
 }
 
-/** A volume isn't there, isn't the right one, or doesn't work. Its sentence comes from the check, remedy included. */
-export class VolumeFailed extends Failure {
-  readonly code = "volume-failed";
-  readonly exitCode = exitCodes.volumeFailed;
-
+/** What a check or a piece of work has said, as one sentence that ends with the remedy. */
+abstract class Told extends Failure {
   /** because: what is wrong; what to do. */
   constructor(because: string, received: string) {
     const at = because.lastIndexOf("; ");
@@ -86,28 +83,22 @@ export class VolumeFailed extends Failure {
   }
 }
 
-/** A restore, or a look at backups, came to nothing. Its sentence comes from the work, remedy included. */
-export class RestoreFailed extends Failure {
+/** A volume isn't there, isn't the right one, or doesn't work. */
+export class VolumeFailed extends Told {
+  readonly code = "volume-failed";
+  readonly exitCode = exitCodes.volumeFailed;
+}
+
+/** A restore, or a look at backups, came to nothing. */
+export class RestoreFailed extends Told {
   readonly code = "restore-failed";
   readonly exitCode = exitCodes.restoreFailed;
-
-  /** because: what is wrong; what to do. */
-  constructor(because: string, received: string) {
-    const at = because.lastIndexOf("; ");
-    super(because.slice(0, at), received, because.slice(at + 2));
-  }
 }
 
 /** A backup could not be made. */
-export class BackupFailed extends Failure {
+export class BackupFailed extends Told {
   readonly code = "backup-failed";
   readonly exitCode = exitCodes.hookFailed;
-
-  /** because: what is wrong; what to do. */
-  constructor(because: string, received: string) {
-    const at = because.lastIndexOf("; ");
-    super(because.slice(0, at), received, because.slice(at + 2));
-  }
 }
 
 /** The guard is dead, or what it says can't be understood: what the app does is not known. */

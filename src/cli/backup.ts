@@ -5,9 +5,9 @@ import { describe_size } from "../config/sizes.ts";
 import { environment_name, option_names } from "../config/options.ts";
 import { ms } from "../core/timing.ts";
 import { BackupFailed, ConfigError } from "../errors.ts";
-import { can_see_us, controller_of, mark_used, read_page } from "../guard/page.ts";
+import { mark_used, read_page } from "../guard/page.ts";
 import { run_work } from "../restore/job.ts";
-import { local_guard, not_ours, NotHolding } from "./local.ts";
+import { local_guard, not_holding, seeing_controller } from "./local.ts";
 import { once } from "./options.ts";
 import { config_of } from "./reload.ts";
 import { type Terminal, warn_all } from "./terminal.ts";
@@ -39,15 +39,7 @@ Example:
 
 async function back_up(pid: string | undefined, terminal: Terminal): Promise<void> {
   const guard = local_guard(pid);
-  const not_holding = (): NotHolding =>
-    new NotHolding(
-      `leasehold, process ${guard.pid}, doesn't hold the lock with its app running`,
-      String(guard.pid),
-      "ask leasehold status who does",
-    );
-  const controller = controller_of(guard);
-  if (controller === null) throw not_holding();
-  if (!can_see_us(controller)) throw not_ours(guard.pid);
+  const controller = seeing_controller(guard);
   const config = await config_of(guard, controller);
   warn_all(terminal, config);
   const { data, node } = config;
@@ -63,7 +55,7 @@ async function back_up(pid: string | undefined, terminal: Terminal): Promise<voi
   const fd = openSync(guard.page, "r");
   try {
     const page = read_page(fd);
-    if (!page || page.deadline_ns === 0n || !page.app_runs) throw not_holding();
+    if (!page || page.deadline_ns === 0n || !page.app_runs) throw not_holding(guard);
     const show = shower(terminal);
     const { dump, timeout_ms, keep, keep_for_ms } = data.backup;
     const answer = await run_work(

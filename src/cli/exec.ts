@@ -8,8 +8,8 @@ import { exitCodes, UsageError } from "../errors.ts";
 import { Decoder, FrameError } from "../guard/frames.ts";
 import type { GuardEvent } from "../guard/events.ts";
 import { guard_path } from "../guard/job.ts";
-import { can_see_us, controller_of, type LocalGuard, mark_used, page_of, read_page } from "../guard/page.ts";
-import { local_guard, not_ours, NotHolding } from "./local.ts";
+import { type LocalGuard, mark_used, page_of, read_page } from "../guard/page.ts";
+import { local_guard, not_holding, seeing_controller } from "./local.ts";
 import { once } from "./options.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -57,20 +57,12 @@ async function execute(
   timeout_ms: number | null,
   warn: (sentence: string) => void,
 ): Promise<number> {
-  const not_holding = (): NotHolding =>
-    new NotHolding(
-      `leasehold, process ${guard.pid}, doesn't hold the lock with its app running`,
-      String(guard.pid),
-      "ask leasehold status who does",
-    );
-  const controller = controller_of(guard);
-  if (controller === null) throw not_holding();
-  // It has to see us: the lock is not given back before we are gone.
-  if (!can_see_us(controller)) throw not_ours(guard.pid);
+  // The lock is not given back before we are gone.
+  seeing_controller(guard);
   mark_used(guard.page);
   const fd = openSync(guard.page, "r");
   const page = read_page(fd, true);
-  if (!page || page.deadline_ns === 0n || !page.app_runs) throw not_holding();
+  if (!page || page.deadline_ns === 0n || !page.app_runs) throw not_holding(guard);
   const { tenure } = page;
 
   const args = ["job", "--deadline", String(far_ns), "--tenure", String(tenure), "--", ...command];
@@ -131,7 +123,7 @@ async function execute(
     closeSync(fd);
   });
   await reading;
-  if (seen.killed && seen.main === undefined) throw not_holding();
+  if (seen.killed && seen.main === undefined) throw not_holding(guard);
   if (seen.killed) warn(`the command was killed: ${why || "the lease has ended"}`);
   else if (why === "its time is over") warn(`the command was stopped: ${why}`);
   if (seen.failed !== undefined) warn(`${quoted(command[0] ?? "")} can't be executed (errno ${seen.failed})`);

@@ -1,5 +1,5 @@
 import { ConfigError, exitCodes, Failure, UsageError } from "../errors.ts";
-import { type LocalGuard, local_guards } from "../guard/page.ts";
+import { can_see_us, controller_of, type LocalGuard, local_guards } from "../guard/page.ts";
 
 /** There is no leasehold here that holds its lock and runs its app. */
 export class NotHolding extends Failure {
@@ -35,11 +35,22 @@ export function local_guard(pid: string | undefined): LocalGuard {
   return only;
 }
 
-/** For what has to reach the leasehold's own processes. */
-export function not_ours(pid: number): ConfigError {
-  return new ConfigError(
-    `this process has capabilities that leasehold, process ${pid}, has not`,
-    String(pid),
+/** The controller of one that can hold its lock, for what it must not outlive: it has to see us. */
+export function seeing_controller(guard: LocalGuard): number {
+  const controller = controller_of(guard);
+  if (controller === null) throw not_holding(guard);
+  if (can_see_us(controller)) return controller;
+  throw new ConfigError(
+    `this process has capabilities that leasehold, process ${guard.pid}, has not`,
+    String(guard.pid),
     "call it without --privileged, as leasehold itself was started",
+  );
+}
+
+export function not_holding({ pid }: LocalGuard): NotHolding {
+  return new NotHolding(
+    `leasehold, process ${pid}, doesn't hold the lock with its app running`,
+    String(pid),
+    "ask leasehold status who does",
   );
 }

@@ -42,29 +42,17 @@ export function reload(now: Config, next: Config): Reloaded {
     delete values[name];
     Object.assign(values, name in next.given.values ? { [name]: next.given.values[name] } : {});
   }
-  const {
-    when_busy,
-    wait_timeout_ms,
-    on_loss,
-    restarts_max,
-    hooks,
-    hook_timeout_ms,
-    credentials,
-    log_level,
-  } = next;
   return {
     config: {
       ...now,
-      ...{
-        when_busy,
-        wait_timeout_ms,
-        on_loss,
-        restarts_max,
-        hooks,
-        hook_timeout_ms,
-        credentials,
-        log_level,
-      },
+      when_busy: next.when_busy,
+      wait_timeout_ms: next.wait_timeout_ms,
+      on_loss: next.on_loss,
+      restarts_max: next.restarts_max,
+      hooks: next.hooks,
+      hook_timeout_ms: next.hook_timeout_ms,
+      credentials: next.credentials,
+      log_level: next.log_level,
       timing: { ...now.timing, stop_timeout_ms: next.timing.stop_timeout_ms },
       given: { ...now.given, values },
     },

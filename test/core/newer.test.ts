@@ -5,39 +5,10 @@ import { test } from "node:test";
 import type { Event } from "../../src/core/event.ts";
 import type { Rules, State } from "../../src/core/state.ts";
 import { step, wake_at } from "../../src/core/step.ts";
-import { derive } from "../../src/core/timing.ts";
 import { with_rules } from "../../src/core/turn.ts";
+import { rules } from "./a-contender.ts";
 
 const s = 1_000_000_000n;
-const rules: Rules = {
-  timing: {
-    ttl_ms: 30_000,
-    loss_grace_ms: 5000,
-    drain_ms: 0,
-    margin_ms: 1500,
-    ...derive(30_000),
-    stop_timeout_ms: 20_000,
-  },
-  stop_signal: 15,
-  when_busy: "wait",
-  wait_timeout_ms: null,
-  on_loss: "exit",
-  hooks: {
-    fence: false,
-    attach: false,
-    verify: false,
-    restore: false,
-    data: false,
-    pre_start: false,
-    backup: false,
-    post_stop: false,
-    lost: false,
-  },
-  drains: false,
-  ready_timeout_ms: null,
-  restarts_max: 0,
-  boot_id: "here",
-};
 const newer: Event = { type: "unknown", because: "it is of a newer leasehold", newer: true };
 
 function after(
