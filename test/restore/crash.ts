@@ -119,11 +119,17 @@ class FileSystem {
     sh('rm -f "$2"; truncate --size "$3" "$2"; "mkfs.$1" -q "$2"', this.#kind, this.#image, size);
     this.#mount();
   }
+  /**
+   * From a copy of what reached the disk: a mount namespace that somebody made meanwhile may keep the file system that was shut down, and
+   * a mount of the same image would be that one.
+   */
   power_comes_back(): void {
     sh('umount "$1"', this.path);
+    sh('cp --sparse=always "$1" "$1.copy"; mv "$1.copy" "$1"', this.#image);
     this.#mount();
   }
   #mount(): void {
-    sh('mount -o loop "$1" "$2"', this.#image, this.path);
+    const options = this.#kind === "xfs" ? "loop,nouuid" : "loop";
+    sh('mount -o "$1" "$2" "$3"', options, this.#image, this.path);
   }
 }
