@@ -30,6 +30,11 @@ export class Sighting {
     this.#seen_to_end = true;
   }
 
+  /** The last change that we know of, where its watch has not told of the end; null: none is known, or it has. */
+  get unfinished(): bigint | null {
+    return this.#seen_to_end ? null : (this.#change ?? null);
+  }
+
   /** No proof of this token was asked for after that. */
   last_of(token: bigint | null): bigint {
     return token !== null && token === this.#token && this.#seen_to_end ? this.#at_ns : this.#time.now_ns();

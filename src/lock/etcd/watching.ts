@@ -1,6 +1,7 @@
 import type { Time } from "../../core/time.ts";
 import { Failure } from "../../errors.ts";
 import type { EtcdApi, KeyValue, WatchEvent } from "./api.ts";
+import { parse_json } from "../json.ts";
 import type { Line } from "../line.ts";
 import type { Sighting } from "../sighting.ts";
 import { pause, rewatch_ms } from "../pause.ts";
@@ -64,8 +65,8 @@ export type WaitOptions = {
 };
 
 /**
- * Resolves when the key is seen deleted, or is not there; for those behind in a crowd (../line.ts) a moment later, if it isn't
- * another's by then. Looks by itself every look_ms: a watch on a dead member is silent.
+ * Resolves when the key is seen deleted, or is not there; in a crowd (../line.ts) for all but the first a moment later, if it
+ * isn't another's by then. Looks by itself every look_ms: a watch on a dead member is silent.
  */
 export async function wait_for_delete(options: WaitOptions, abort: AbortSignal): Promise<void> {
   const { api, key, contenders, time, sighting, line } = options;
@@ -74,6 +75,20 @@ export async function wait_for_delete(options: WaitOptions, abort: AbortSignal):
     names: async () => (await api.keys(contenders)).map((name) => name.slice(contenders.length)),
   };
   let hesitated = false;
+  let holder: string | undefined;
+  /** The key has gone. After a pause it has to be looked at again. */
+  const is_our_turn = async (): Promise<boolean> => {
+    const delay_ms = hesitated ? 0 : line.hesitation_ms(holder);
+    if (delay_ms === 0) return true;
+    await pause(time, delay_ms, abort);
+    hesitated = true;
+    return false;
+  };
+  const judge = (event: WatchEvent): boolean => {
+    if (event.type === "put") sighting.see(event.kv.create_revision, event.kv.mod_revision);
+    else sighting.ended();
+    return event.type === "delete";
+  };
   for (;;) {
     abort.throwIfAborted();
     await line.look(crowd).catch((error: unknown) => {
@@ -83,13 +98,15 @@ export async function wait_for_delete(options: WaitOptions, abort: AbortSignal):
     const { kvs, revision } = await api.range(key);
     const [kv] = kvs;
     if (!kv) {
-      const delay_ms = hesitated ? 0 : line.hesitation_ms();
-      if (delay_ms === 0) return;
-      await pause(time, delay_ms, abort);
-      hesitated = true;
+      // Its end fell between two watches. etcd still knows what happened in between.
+      const since = sighting.unfinished;
+      if (since !== null) await watch_for(options, key, since, judge, abort);
+      if (await is_our_turn()) return;
       continue;
     }
     hesitated = false;
+    const { instance } = parse_json(kv.value);
+    holder = typeof instance === "string" ? instance : undefined;
     if (line.ahead !== null) {
       sighting.see(kv.create_revision);
       const at = contenders + line.ahead;
@@ -100,12 +117,7 @@ export async function wait_for_delete(options: WaitOptions, abort: AbortSignal):
       continue;
     }
     sighting.see(kv.create_revision, kv.mod_revision);
-    const judge = (event: WatchEvent): boolean => {
-      if (event.type === "put") sighting.see(event.kv.create_revision, event.kv.mod_revision);
-      else sighting.ended();
-      return event.type === "delete";
-    };
-    if ((await watch_for(options, key, revision, judge, abort)) && line.front) return;
+    if ((await watch_for(options, key, revision, judge, abort)) && (await is_our_turn())) return;
   }
 }
 
