@@ -144,6 +144,7 @@ test("users lose their rights while they hold the lock", { concurrency: true }, 
 });
 
 test("faults of 30 % of the lease: the app is untouched, 50 of 50", { concurrency: true }, async (t) => {
+  if (!t.name.includes(only)) return;
   const servers = await servers_of(t, 3);
   if (!servers) return;
   const ports = servers.members.map(({ port }) => port);
@@ -170,6 +171,7 @@ test("faults of 30 % of the lease: the app is untouched, 50 of 50", { concurrenc
 });
 
 test("50 contenders at once, and their holders end in every way", { concurrency: true }, async (t) => {
+  if (!t.name.includes(only)) return;
   const servers = await servers_of(t, 3);
   if (!servers) return;
   const ports = servers.members.map(({ port }) => port);
