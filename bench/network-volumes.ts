@@ -5,6 +5,7 @@
 //   --pairs N     of each load (5)
 //   --seconds N   of each run (6)
 //   --only NAME   glusterfs or nfs
+//   --load NAME   postgresql or redis
 //   --control     without leasehold on both sides: what the figures are worth on this machine
 //
 // It ends with 1 when a ratio is below 0.99, but for the control. It needs root, and an idle machine.
@@ -20,11 +21,11 @@ const kinds = [
   { name: "nfs", storage: "NFSv4.2", place: "uml" },
 ] as const;
 
-async function on_network_volume(plan: Plan, only: readonly string[] = []): Promise<Line[]> {
+async function on_network_volume(plan: Plan, only: readonly string[] = [], load = "all"): Promise<Line[]> {
   const lines: Line[] = [];
   for (const { name, storage, place } of kinds) {
     if (only.length > 0 && !only.includes(name)) continue;
-    const args = [name, `${plan.pairs}`, `${plan.seconds}`, ...(plan.control ? ["control"] : [])];
+    const args = [name, `${plan.pairs}`, `${plan.seconds}`, load, ...(plan.control ? ["control"] : [])];
     // To mount and fill, and for each run of each of two servers on each side. In User Mode Linux all of it is slow.
     const timeout_ms = 300_000 + 4 * plan.pairs * (40_000 + plan.seconds * 3000);
     const program = join(import.meta.dirname, "network-volumes/scene");
@@ -50,13 +51,16 @@ if (import.meta.main) {
       pairs: { type: "string", default: "5" },
       seconds: { type: "string", default: "6" },
       only: { type: "string", multiple: true, default: [] },
+      load: { type: "string", default: "all" },
       control: { type: "boolean", default: false },
     },
   });
   const unknown = values.only.filter((name) => kinds.every((kind) => kind.name !== name));
   if (unknown.length > 0) throw new Error(`no storage ${unknown.join(", ")}; there are glusterfs and nfs`);
+  if (!["all", "postgresql", "redis"].includes(values.load))
+    throw new Error(`no load ${values.load}; there are postgresql and redis`);
   const plan = { pairs: Number(values.pairs), seconds: Number(values.seconds), control: values.control };
-  const lines = await on_network_volume(plan, values.only);
+  const lines = await on_network_volume(plan, values.only, values.load);
   console.log(table(lines));
   if (lines.some(({ reached }) => reached === false)) process.exitCode = 1;
 }

@@ -1,8 +1,9 @@
-// The throughput of databases whose data lies on a labelled volume: measure PATH PAIRS SECONDS [control]. Prints the table's lines as JSON.
+// The throughput of databases whose data lies on a labelled volume: measure PATH PAIRS SECONDS
+// all|postgresql|redis [control]. Prints the table's lines as JSON.
 
 import { compare, pgbench, postgres_with, redis_with } from "../paired.ts";
 
-const [, , path = "", pairs, seconds, control] = process.argv;
+const [, , path = "", pairs, seconds, load, control] = process.argv;
 
 /** Only what writes: what is read often lies in this machine's memory. */
 const subjects = [
@@ -12,7 +13,9 @@ const subjects = [
     [{ name: "pgbench, TPC-B-like", per_second: pgbench() }],
   ),
   redis_with(["set"]),
-].map((subject) => ({ ...subject, warm_s: 4 }));
+]
+  .filter(({ database }) => load === "all" || load === database.name.toLowerCase())
+  .map((subject) => ({ ...subject, warm_s: 4 }));
 const plan = { pairs: Number(pairs), seconds: Number(seconds), control: control !== undefined };
 const lines = await compare(plan, subjects, { parent: path, args: ["--volume", path] });
 process.stdout.write(JSON.stringify(lines));

@@ -1,4 +1,5 @@
-// Mounts a volume, and has the figures taken on it: scene glusterfs|nfs PAIRS SECONDS [control]. Run by test/support/scene.ts.
+// Mounts a volume, and has the figures taken on it: scene glusterfs|nfs PAIRS SECONDS
+// all|postgresql|redis [control]. Run by test/support/scene.ts.
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
