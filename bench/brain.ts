@@ -12,6 +12,7 @@ import { cpus, loadavg, release, totalmem } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { missing } from "../tools/debian.ts";
+import { backups } from "./backups.ts";
 import { type Line, table } from "./brain/line.ts";
 import { costs } from "./brain/costs.ts";
 import { hand_overs } from "./brain/hand-overs.ts";
@@ -35,6 +36,7 @@ const rows = [
   ...on_volumes,
   ...throughput,
   ...on_network_volumes,
+  ...backups,
 ];
 /** A row that takes longer hangs. */
 const row_limit_ms = 20 * 60_000;
@@ -63,6 +65,7 @@ const lacking = (
     "strace",
     "mkfs.ext4",
     "bindfs",
+    "zstd",
   ] as const
 )
   .map((tool) => missing(tool))

@@ -91,6 +91,7 @@ const rows = [
   { name: "redis-server", package: "redis-server", look: "redis-server", why: "a real database as the app" },
   { name: "mariadbd", package: "mariadb-server-core", look: "mariadbd", why: "a real database as the app" },
   { name: "redis-cli", package: "redis-tools", look: "redis-cli", why: "what a database has stored" },
+  { name: "zstd", package: "zstd", look: "zstd", why: "what else reads a backup" },
 ] as const;
 
 export type Tool = (typeof rows)[number]["name"];

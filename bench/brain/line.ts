@@ -8,6 +8,8 @@ export type Who =
   | "leasehold, ZooKeeper"
   | "kazoo wrapper"
   | "leasehold, file:"
+  | "leasehold"
+  | "tar and zstd"
   | "node -e 0";
 
 export interface Line {

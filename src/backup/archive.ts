@@ -3,10 +3,10 @@
 import { closeSync, createWriteStream, fstatSync, openSync, readSync, constants } from "node:fs";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { createZstdCompress } from "node:zlib";
 import { pack as tar_pack, type Pack } from "tar-stream";
 import { quoted } from "../config/quoted.ts";
 import type { Entry } from "./entry.ts";
+import { frame_bytes, frames } from "./frames.ts";
 import type { Meter } from "./meter.ts";
 import { stamp_of, Unfit, walk } from "./tree.ts";
 
@@ -36,8 +36,7 @@ export async function archive(root: string, path: string, meter: Meter): Promise
   });
   const file = createWriteStream(path, { flags: "wx", flush: true });
   await pipeline(
-    Readable.from(in_large_chunks(pack), { objectMode: false, highWaterMark: 2 * chunk_bytes }),
-    createZstdCompress({ chunkSize: chunk_bytes }),
+    Readable.from(frames(in_frames(pack)), { objectMode: false, highWaterMark: chunk_bytes }),
     tap,
     file,
   );
@@ -113,15 +112,15 @@ async function put_file(pack: Pack, root: string, entry: Entry, stamp: string, m
   }
 }
 
-/** A tar is a header of half a kilobyte for each small file, and every chunk costs the compressor a turn. */
-async function* in_large_chunks(pack: Pack): AsyncGenerator<Buffer> {
+/** As much as is compressed together. Of small files a tar is made in pieces of half a kilobyte. */
+async function* in_frames(pack: Pack): AsyncGenerator<Buffer> {
   let waiting: Buffer[] = [];
   let bytes = 0;
   for await (const chunk of pack) {
     waiting.push(chunk);
     bytes += chunk.length;
-    if (bytes < chunk_bytes) continue;
-    yield waiting.length === 1 ? chunk : Buffer.concat(waiting, bytes);
+    if (bytes < frame_bytes) continue;
+    yield Buffer.concat(waiting, bytes);
     [waiting, bytes] = [[], 0];
   }
   if (bytes > 0) yield Buffer.concat(waiting, bytes);

@@ -26,6 +26,7 @@ import { extract as tar_extract, type Entry as TarEntry, type Headers } from "ta
 import { quoted } from "../config/quoted.ts";
 import { type Entry, refusal_of } from "./entry.ts";
 import type { Manifest } from "./manifest.ts";
+import { cut_at_ends } from "./frames.ts";
 import type { Meter } from "./meter.ts";
 
 /** The archive isn't what its manifest says, or holds what must not be there. */
@@ -66,6 +67,7 @@ export async function unpack(path: string, said: Said, into: string | null, mete
   const reading = pipeline(
     createReadStream(path, { highWaterMark: chunk_bytes }),
     stored,
+    cut_at_ends,
     createZstdDecompress({ chunkSize: chunk_bytes }),
     raw,
     extract,
