@@ -10,16 +10,18 @@ export class CommandFailed extends Error {}
 /** Lines of one command that are told; of more only the last reaches the failure's sentence. */
 const lines_max = 100;
 
-/** Throws CommandFailed unless it ends with 0. What it leaves running ends with the job. */
+/** set: without LEASEHOLD_ before it; null is empty. Throws CommandFailed unless it ends with 0. What it leaves running ends with the job. */
 export async function run_command(
   what: string,
   command: Command,
-  set: Readonly<Record<string, string>>,
+  set: Readonly<Record<string, string | null>>,
   note: (sentence: string) => void,
 ): Promise<void> {
   const [program = "", ...args] = command;
   const { spawn } = process.getBuiltinModule("node:child_process");
-  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...set } });
+  const ours = Object.entries(set).map(([name, value]) => [`LEASEHOLD_${name}`, value ?? ""]);
+  const env = { ...process.env, ...Object.fromEntries(ours) };
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
   let told = 0;
   let last = "";
   let rest = "";

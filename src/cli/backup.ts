@@ -61,7 +61,7 @@ async function back_up(pid: string | undefined, terminal: Terminal): Promise<voi
     const answer = await run_work(
       "backup",
       {
-        ...{ data: data.path, node, dump, retention: { keep, keep_for_ms } },
+        ...{ data: data.path, node, dump, retention: { keep, keep_for_ms }, wait: false },
         store: data.store && { requirement: data.store, app: data.app ?? "" },
       },
       {
@@ -72,7 +72,10 @@ async function back_up(pid: string | undefined, terminal: Terminal): Promise<voi
       show.said,
     ).finally(show.end);
     if (answer.how === "failed") throw new BackupFailed(answer.because, data.path);
-    const { manifest, pruned } = answer.answer;
+    if (answer.answer.did === "nothing")
+      throw new BackupFailed("another one is under way; try again when it has ended", data.path);
+    const { manifest, pruned, not_advanced } = answer.answer;
+    if (not_advanced !== null) terminal.warn(not_advanced);
     terminal.write(
       manifest
         ? `${describe(manifest)}: ${describe_size(manifest.bytes)} in ${manifest.entries} entries, ` +

@@ -1,14 +1,14 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { DataPlan } from "../config/data.ts";
-import { read_path } from "../config/volume.ts";
+import { read_path, volume_at } from "../config/volume.ts";
 import type { Settings } from "../config/load.ts";
 import { quoted } from "../config/quoted.ts";
 import { describe_size } from "../config/sizes.ts";
 import { ms } from "../core/timing.ts";
 import { ConfigError, RestoreFailed, UsageError } from "../errors.ts";
 import { guard_path } from "../guard/job.ts";
-import type { RestoreRequest } from "../restore/request.ts";
+import type { Work } from "../restore/request.ts";
 import { look, type OpenLock } from "./look.ts";
 import { add_options, flag_options, flags_of, once, read_config } from "./options.ts";
 import type { Terminal } from "./terminal.ts";
@@ -67,7 +67,10 @@ function data_of({ data }: Settings): DataPlan {
   return data;
 }
 
-function request_of({ path, store, app, restore }: DataPlan, node: string): RestoreRequest {
+function request_of(
+  { path, store, app, restore }: DataPlan,
+  { node, volumes }: Settings,
+): Work["plan"]["ask"] {
   const { when, without, fallback, load, check } = restore;
   return {
     ...{
@@ -76,7 +79,7 @@ function request_of({ path, store, app, restore }: DataPlan, node: string): Rest
       policy: { when, without, fallback },
       first_boot: false,
       token: null,
-      volume_id: null,
+      volume: volume_at(volumes, path)?.path ?? null,
     },
     ...{ store: store && { requirement: store, app: app ?? "" }, load, check },
   };
@@ -89,7 +92,7 @@ async function dry_run(
   open: OpenLock,
 ): Promise<void> {
   const settings = await settings_of(command, terminal);
-  const request = request_of(data_of(settings), settings.node);
+  const request = request_of(data_of(settings), settings);
   if (backup !== undefined) request.policy.when = { kind: "now", id: backup };
   if (settings.given.values.lock !== undefined) {
     const lock = await open(await read_config(command));
@@ -111,7 +114,7 @@ async function to_directory(options: Options, command: Command, terminal: Termin
 
 async function unpack({ backup, to = "" }: Options, command: Command, terminal: Terminal, drill: boolean) {
   const settings = await settings_of(command, terminal);
-  const { store, load, check } = request_of(data_of(settings), settings.node);
+  const { store, load, check } = request_of(data_of(settings), settings);
   const folder = read_path(resolve(to), "--to");
   const ask = { store, load, check, id: backup ?? null, to: folder, drill };
   return do_work("unpack", ask, settings.data?.restore.timeout_ms ?? look_ms, terminal);

@@ -277,3 +277,11 @@ export function format_volume(volume: VolumeRequirement): string {
 function format_probe({ every_ms, limit_ms, misses }: ProbePlan): string {
   return `${format_duration(every_ms)}/${format_duration(limit_ms)}×${misses}`;
 }
+
+/** The one that a path lies on. */
+export function volume_at(
+  volumes: readonly VolumeRequirement[],
+  path: string,
+): VolumeRequirement | undefined {
+  return volumes.find((volume) => path === volume.path || path.startsWith(`${volume.path}/`));
+}

@@ -2,6 +2,7 @@
 // holds its lock. Nothing here writes it.
 
 import { chmodSync, readdirSync, readFileSync, readlinkSync, readSync, statSync } from "node:fs";
+import { stat_of } from "./kernel.ts";
 
 /** deadline_ns: CLOCK_BOOTTIME; 0n: the tenure is over. */
 export type Page = { tenure: bigint; deadline_ns: bigint; app_runs: boolean; environment: readonly string[] };
@@ -152,8 +153,7 @@ function comm_of(pid: number): string | null {
 }
 
 function parent_of(pid: number): number {
-  const stat = read(`/proc/${pid}/stat`) ?? "";
-  return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+  return Number(stat_of(pid)?.[1]);
 }
 
 function link(path: string): string | null {

@@ -54,7 +54,7 @@ function text_of(all: readonly Metric[]): string[] {
 
 function backup_metrics(backup: Status["backup"]): Metric[] {
   if (backup === null) return [];
-  const { ok, failed, skipped, last, at_risk_ms } = backup;
+  const { ok, failed, skipped, last, not_advanced, at_risk_ms } = backup;
   const seconds = (duration_ms: number | null): number | null =>
     duration_ms === null ? null : duration_ms / 1000;
   return [
@@ -66,6 +66,11 @@ function backup_metrics(backup: Status["backup"]): Metric[] {
     ),
     gauge("leasehold_backup_last_duration_seconds", "how long it took", seconds(last && last.took_ms)),
     gauge("leasehold_backup_last_bytes", "what a restore of it writes", last?.bytes ?? null),
+    gauge(
+      "leasehold_backup_not_advanced",
+      "1 while the last one is not later than what was restored",
+      Number(not_advanced !== null),
+    ),
     counter("leasehold_backups_total", "backups that were made", ok),
     counter("leasehold_backups_failed_total", "backups that failed", failed),
     counter("leasehold_backups_skipped_total", "backups left out because another still ran", skipped),

@@ -71,6 +71,8 @@ export type BackupStatus = {
   last: { id: string | null; at: string; bytes: number | null; took_ms: number } | null;
   /** Why the last attempt failed; null: it didn't. */
   failure: string | null;
+  /** Why the last one that was made is not later than what was restored; null: it is, or nothing was restored. */
+  not_advanced: string | null;
   /** What would be lost with the data now: since the last good one was begun. null: the app doesn't run. */
   at_risk_ms: number | null;
   /** null: none is scheduled. */

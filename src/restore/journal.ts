@@ -4,6 +4,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { put, read, sync_folder } from "../backup/store.ts";
+import type { RestoredFrom } from "../backup/advance.ts";
 import type { Marker } from "./plan.ts";
 
 /**
@@ -58,7 +59,7 @@ export type Used = { token: string; volume_id: string | null };
 
 export function read_used(work: string): Used | null {
   const { token, volume_id = null } = read_fields(join(work, used_file)) ?? {};
-  if (typeof token !== "string" || !/^\d{1,20}$/.test(token) || !is_text_or_null(volume_id)) return null;
+  if (typeof token !== "string" || !is_token(token) || !is_text_or_null(volume_id)) return null;
   return { token, volume_id };
 }
 
@@ -87,11 +88,21 @@ function read_fields(path: string): Readonly<Record<string, unknown>> | null {
 
 function as_marker(value: unknown, path: string): Marker {
   if (typeof value !== "object" || value === null) throw unreadable(path);
-  const { backup, restored, token, node, at }: Partial<Record<keyof Marker, unknown>> = value;
+  const { backup, from, restored, token, node, at }: Partial<Record<keyof Marker, unknown>> = value;
   if (!is_text_or_null(backup) || !is_text_or_null(token)) throw unreadable(path);
   if (typeof node !== "string" || typeof at !== "string" || !Array.isArray(restored)) throw unreadable(path);
   const ids = restored.filter((id) => typeof id === "string");
-  return { backup, restored: ids, token, node, at };
+  return { backup, from: as_from(from), restored: ids, token, node, at };
+}
+
+/** An older leasehold's marker has none. */
+function as_from(value: unknown): RestoredFrom | null {
+  if (typeof value !== "object" || value === null) return null;
+  const { sequence, created, token, sha256 }: Partial<Record<keyof RestoredFrom, unknown>> = value;
+  if (typeof sequence !== "number" || typeof created !== "string") return null;
+  if (typeof sha256 !== "string" || Number.isNaN(Date.parse(created))) return null;
+  if (!is_text_or_null(token) || (token !== null && !is_token(token))) return null;
+  return { sequence, created, token, sha256 };
 }
 
 function unreadable(path: string): Unreadable {
@@ -102,6 +113,10 @@ function unreadable(path: string): Unreadable {
 
 function is_step(value: unknown): value is Step {
   return typeof value === "string" && steps.includes(value);
+}
+
+function is_token(text: string): boolean {
+  return /^\d{1,20}$/.test(text);
 }
 
 function is_text_or_null(value: unknown): value is string | null {

@@ -1,7 +1,8 @@
 // What is to be done with a data directory before the app starts: facts in, a decision out. Pure.
 
 import { quoted } from "../config/quoted.ts";
-import { type Backup, whole_newest_first } from "../backup/catalogue.ts";
+import type { RestoredFrom } from "../backup/advance.ts";
+import { type Backup, type Whole, whole_newest_first } from "../backup/catalogue.ts";
 import { describe } from "../backup/manifest.ts";
 
 /** When the data is restored. once: this backup, if it wasn't yet. now: whatever is there, this backup or the newest. */
@@ -24,6 +25,8 @@ export type Policy = {
 export type Marker = {
   /** null: it was started empty, by policy. */
   backup: string | null;
+  /** What that backup said of itself, for the next one to be compared with. null: not known. */
+  from: RestoredFrom | null;
   /** All that were ever restored here. */
   restored: readonly string[];
   /** Of the tenure that restored it. */
@@ -42,6 +45,8 @@ export type Facts = {
   used_token: string | null;
   /** Nobody has ever held the lock. */
   first_boot: boolean;
+  /** Of the volume that the directory lies on; null: on none with an identity, or that isn't known. */
+  volume_id: string | null;
 };
 
 export type Decision =
@@ -128,9 +133,26 @@ export function decide(
         `the newest backup ${quoted(unreadable[0]?.id ?? "")} ${state_of(unreadable[0])}; repair it, or allow an older one by ` +
         "--restore-fallback",
     };
-  const ids = whole.slice(0, 1 + fallback - unreadable.length).map(({ id }) => id);
+  if (is_of_another_volume(newest, when, facts))
+    return {
+      do: "refuse",
+      because:
+        `the newest backup ${describe(newest.manifest)} is of the volume ${newest.manifest.volume_id}, and ${quoted(path)} lies on ` +
+        `${facts.volume_id}: if it is this app's, name it once, by leasehold restore --backup or --restore once:${newest.id}; ` +
+        "where each node has a volume of its own, give --restore behind",
+    };
+  const ids = whole
+    .slice(0, 1 + fallback - unreadable.length)
+    .filter((backup) => !is_of_another_volume(backup, when, facts))
+    .map(({ id }) => id);
   const behind = due === "depends" ? `${quoted(path)} is of an earlier tenure than the newest backup` : what;
   return { do: "restore", ids, because: `${behind}: restoring ${describe(newest.manifest)}` };
+}
+
+/** With behind each node has its own. */
+function is_of_another_volume({ manifest }: Whole, when: When, { volume_id }: Facts): boolean {
+  if (when.kind === "behind" || volume_id === null || manifest.volume_id === null) return false;
+  return manifest.volume_id !== volume_id;
 }
 
 function nothing_to_restore(

@@ -30,19 +30,30 @@ export type BackupRequest = {
   node: string;
   dump: Command | null;
   retention: Retention;
+  /** For the end of another one that is under way. */
+  wait: boolean;
 };
+
+export type BackedUp =
+  /** manifest: null where the command stores it. not_advanced: why it isn't later than what was restored, as the end of a sentence. */
+  | { did: "made"; manifest: Manifest | null; pruned: string[]; not_advanced: string | null }
+  /** Another one is under way. */
+  | { did: "nothing" };
 
 /** A request's kind, its question and its answer. */
 export type Work = {
   restore: { ask: RestoreRequest; answer: Restored };
-  /** What restore would do. Nothing is changed. */
-  plan: { ask: RestoreRequest; answer: { lines: string[]; refused: boolean } };
+  /** What restore would do. Nothing is changed. volume: where the one is mounted that the data lies on. */
+  plan: {
+    ask: Omit<RestoreRequest, "volume_id"> & { volume: string | null };
+    answer: { lines: string[]; refused: boolean };
+  };
   /** Into an empty or missing directory. drill: it is gone again afterwards. */
   unpack: {
     ask: Pick<RestoreRequest, "store" | "load" | "check"> & { id: string | null; to: string; drill: boolean };
     answer: { backup: string | null; took_ms: number; bytes: number };
   };
-  backup: { ask: BackupRequest; answer: { manifest: Manifest | null; pruned: string[] } };
+  backup: { ask: BackupRequest; answer: BackedUp };
   list: { ask: { store: StoreAt }; answer: { backups: Backup[] } };
   verify: {
     ask: { store: StoreAt; ids: string[] };

@@ -67,7 +67,7 @@ export async function plan(options: RestoreOptions): Promise<{
 }> {
   const { data, policy } = options;
   const place = place_of(data);
-  const facts = facts_of(place, options.first_boot);
+  const facts = facts_of(place, options);
   const journal = read_journal(place.work);
   const store = is_due(policy.when, facts) === "no" ? null : await options.open_store();
   const backups = store?.list() ?? null;
@@ -78,9 +78,9 @@ export async function plan(options: RestoreOptions): Promise<{
   return { place, decision: decide(policy, facts, backups), backups, unfinished };
 }
 
-function facts_of({ data, work }: Place, first_boot: boolean): Facts {
+function facts_of({ data, work }: Place, { first_boot, volume_id }: RestoreOptions): Facts {
   return {
-    ...{ path: data, data: state_of(data), first_boot },
+    ...{ path: data, data: state_of(data), first_boot, volume_id },
     marker: read_marker(work),
     used_token: read_used(work)?.token ?? null,
   };
@@ -151,7 +151,7 @@ async function bring(options: RestoreOptions, place: Place, ids: readonly string
       options.note(`the backup ${id} can't be used: ${error.message}`);
       continue;
     }
-    const marker = marker_of(options, place, id);
+    const marker = marker_of(options, place, backup?.manifest ?? null);
     const journal = { step: "staged", attempt: fresh_uuid(), marker } as const;
     options.at("before staged");
     write_journal(place.work, journal);
@@ -183,7 +183,7 @@ async function stage(
   write_journal(place.work, {
     step: "staging",
     attempt: fresh_uuid(),
-    marker: marker_of(options, place, id),
+    marker: marker_of(options, place, manifest),
   });
   at("staging");
   const staging = staging_of(place);
@@ -214,7 +214,7 @@ function source_of({ work }: Place): string {
   return join(work, "source");
 }
 
-function make_work({ work }: Place): void {
+export function make_work({ work }: Place): void {
   if (mkdirSync(work, { recursive: true, mode: 0o700 }) !== undefined) sync_folder(dirname(work));
 }
 
@@ -241,10 +241,15 @@ function room_for(place: Place, manifest: Manifest): void {
     );
 }
 
-function marker_of({ token, node }: RestoreOptions, { work }: Place, backup: string | null): Marker {
+function marker_of({ token, node }: RestoreOptions, { work }: Place, manifest: Manifest | null): Marker {
   const before = read_marker(work)?.restored ?? [];
+  const backup = manifest?.id ?? null;
   const restored = backup === null ? before : [...before.filter((id) => id !== backup), backup];
-  return { backup, restored: restored.slice(-100), token, node, at: new Date().toISOString() };
+  const from = manifest && {
+    ...{ sequence: manifest.sequence, created: manifest.created, token: manifest.token },
+    sha256: manifest.sha256,
+  };
+  return { backup, from, restored: restored.slice(-100), token, node, at: new Date().toISOString() };
 }
 
 function told(error: unknown, { data, work }: Place): unknown {

@@ -1,23 +1,26 @@
 // Runs in a job of its own, which is all that ever touches data or store: it may hang, and is killed with the lease.
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { describe_size } from "../config/sizes.ts";
 import { quoted } from "../config/quoted.ts";
 import type { Time } from "../core/time.ts";
-import { prunable, type Retention, whole_newest_first } from "../backup/catalogue.ts";
+import { whole_newest_first } from "../backup/catalogue.ts";
 import { CommandFailed, run_command } from "../backup/command.ts";
-import { make_backup, NoBackup } from "../backup/make.ts";
+import { NoBackup } from "../backup/make.ts";
 import { describe } from "../backup/manifest.ts";
 import { Meter } from "../backup/meter.ts";
-import { Store } from "../backup/store.ts";
+import { read, Store } from "../backup/store.ts";
 import { BadArchive, unpack } from "../backup/unpack.ts";
 import { fresh_uuid } from "../guard/kernel.ts";
 import { guard_path } from "../guard/job.ts";
 import { check_volume } from "../storage/check.ts";
+import { decode_identity, identity_file } from "../storage/identity.ts";
 import { sweep } from "./exchange.ts";
-import { read_used, Unreadable } from "./journal.ts";
+import { back_up, type MakeMeter, type Note, type OpenStore, prune } from "./back-up.ts";
+import { Unreadable } from "./journal.ts";
 import { place_of } from "./place.ts";
-import type { BackupRequest, Request, RestoreRequest, Said, StoreAt, Work } from "./request.ts";
+import type { Request, RestoreRequest, Said, StoreAt, Work } from "./request.ts";
 import { NoRestore, plan, restore, type RestoreOptions } from "./restore.ts";
 
 type Say = (said: Said) => void;
@@ -47,7 +50,7 @@ async function answer(
     case "restore":
       return restore(options_of(request, store, note, meter));
     case "plan":
-      return dry_run(options_of(request, store, note, meter));
+      return dry_run(options_of({ ...request, volume_id: id_at(request.volume) }, store, note, meter));
     case "unpack":
       return take_out(request, store, note, meter);
     case "backup":
@@ -78,10 +81,6 @@ async function open_store({ requirement, app }: StoreAt, time: () => Promise<Tim
   return new Store(requirement.path, app);
 }
 
-type OpenStore = (at: StoreAt) => Promise<Store>;
-type Note = (sentence: string) => void;
-type MakeMeter = (doing: string) => Meter;
-
 function options_of(request: RestoreRequest, store: OpenStore, note: Note, meter: MakeMeter): RestoreOptions {
   const { data, policy, first_boot, token, node, volume_id, store: at } = request;
   let opened: Promise<Store> | null = null;
@@ -106,23 +105,10 @@ function commands_of(
     load:
       load &&
       ((to, from, id) =>
-        run_command(
-          "restore",
-          load,
-          variables({ RESTORE_TARGET: to, RESTORE_SOURCE: from, BACKUP_ID: id }),
-          note,
-        )),
+        run_command("restore", load, { RESTORE_TARGET: to, RESTORE_SOURCE: from, BACKUP_ID: id }, note)),
     check:
-      check &&
-      ((folder, id) =>
-        run_command("check", check, variables({ RESTORE_TARGET: folder, BACKUP_ID: id }), note)),
+      check && ((folder, id) => run_command("check", check, { RESTORE_TARGET: folder, BACKUP_ID: id }, note)),
   };
-}
-
-function variables(values: Readonly<Record<string, string | null>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [`LEASEHOLD_${name}`, value ?? ""]),
-  );
 }
 
 /** All that was written to its file system is on the storage: what one fsync each would take a million turns for. */
@@ -152,6 +138,13 @@ async function dry_run(options: RestoreOptions): Promise<Work["plan"]["answer"]>
       : []),
   ];
   return { lines, refused: decision.do === "refuse" };
+}
+
+/** As it says itself: a look, not a check. */
+function id_at(volume: string | null): string | null {
+  const bytes = volume === null ? null : read(join(volume, identity_file));
+  const identity = bytes && decode_identity(bytes);
+  return identity === null || typeof identity === "string" ? null : identity.id;
 }
 
 async function take_out(
@@ -195,38 +188,6 @@ async function take_out(
   return { backup: manifest?.id ?? null, took_ms: meter.elapsed_ms, bytes: manifest?.bytes ?? 0 };
 }
 
-async function back_up(
-  { data, store: at, node, dump, retention }: BackupRequest,
-  store: OpenStore,
-  note: Note,
-  meter: MakeMeter,
-): Promise<Work["backup"]["answer"]> {
-  // As whoever started the app on this data wrote down under the lock.
-  const { token, volume_id } = read_used(place_of(data).work) ?? { token: null, volume_id: null };
-  const run = (folder: string | null, id: string | null): Promise<void> =>
-    dump === null
-      ? Promise.resolve()
-      : run_command(
-          "backup",
-          dump,
-          variables({ BACKUP_SOURCE: data, BACKUP_TARGET: folder, BACKUP_ID: id, TOKEN: token, NODE: node }),
-          note,
-        );
-  if (at === null) {
-    await run(null, null);
-    return { manifest: null, pruned: [] };
-  }
-  const opened = await store(at);
-  const manifest = await make_backup(
-    opened,
-    data,
-    { token, node, volume_id },
-    dump && run,
-    meter("backing up"),
-  );
-  return { manifest, pruned: prune(opened, retention, false) };
-}
-
 /** Reads each to its end. What is found is remembered beside it. */
 async function verify(
   store: Store,
@@ -261,10 +222,4 @@ async function failure_of(
 
 function why_not_whole(backup: ReturnType<Store["look"]>): string {
   return backup.how === "damaged" || backup.how === "newer" ? backup.because : `it is ${backup.how}`;
-}
-
-function prune(store: Store, retention: Retention, dry_run: boolean): string[] {
-  const going = prunable(store.list(), retention, Date.now()).map(({ id }) => id);
-  if (!dry_run) for (const id of going) store.remove(id);
-  return going;
 }

@@ -24,6 +24,7 @@ export class Backups {
   readonly #counts = { ok: 0, failed: 0, skipped: 0 };
   #last: BackupStatus["last"] = null;
   #failure: string | null = null;
+  #not_advanced: string | null = null;
   /** When the last good one was begun, in wall-clock time, like its age. */
   #good_ms: number | null = null;
   #started_ms: number | null = null;
@@ -46,6 +47,7 @@ export class Backups {
       ...this.#counts,
       last: this.#last,
       failure: this.#failure,
+      not_advanced: this.#not_advanced,
       at_risk_ms: this.#started_ms === null || since_ms === null ? null : Math.max(0, now_ms - since_ms),
       next_in_ms: this.#due_ms === null ? null : Math.max(0, this.#due_ms - now_ms),
       progress: this.#running?.progress ? describe_progress(this.#running.progress) : null,
@@ -85,7 +87,7 @@ export class Backups {
     const left_ms = this.#stop_by_ns === null ? 0 : ms_between(time.now_ns(), this.#stop_by_ns);
     if (left_ms <= 0) return { failure: "no time was left for it; lengthen --stop-timeout", alive: false };
     const dump = plan.store ? null : plan.backup.dump;
-    const answer = await this.#make(tenure, dump, Math.min(left_ms, plan.backup.timeout_ms));
+    const answer = await this.#make(tenure, dump, Math.min(left_ms, plan.backup.timeout_ms), true);
     return answer.how === "done"
       ? { failure: null, alive: false }
       : { failure: answer.because, alive: answer.alive };
@@ -129,24 +131,29 @@ export class Backups {
   async #due(tenure: bigint): Promise<void> {
     if (this.#tenure !== tenure) return;
     if (this.#running || !this.#ready) {
-      this.#counts.skipped++;
-      const why = this.#running ? "the one before it still runs" : "the app is not ready";
-      this.#options.on_warning(`a backup is due, and ${why}: this one is left out`);
+      this.#skipped(this.#running ? "the one before it still runs" : "the app is not ready");
       return this.#wait(tenure, true);
     }
     const { dump, timeout_ms } = this.#options.plan.backup;
-    const making = this.#make(tenure, dump, timeout_ms);
+    const making = this.#make(tenure, dump, timeout_ms, false);
     // A cron pattern goes on while it runs, an interval begins with it.
     const { schedule } = this.#options.plan.backup;
     if (schedule && "cron" in schedule) await this.#wait(tenure, false);
     const answer = await making;
-    if (schedule && "every_ms" in schedule) await this.#wait(tenure, answer.how === "failed");
+    const is_made = answer.how === "done" && answer.answer.did === "made";
+    if (schedule && "every_ms" in schedule) await this.#wait(tenure, !is_made);
+  }
+
+  #skipped(why: string): void {
+    this.#counts.skipped++;
+    this.#options.on_warning(`a backup is due, and ${why}: this one is left out`);
   }
 
   async #make(
     tenure: bigint,
     dump: readonly string[] | null,
     timeout_ms: number,
+    wait: boolean,
   ): Promise<Answer<Work["backup"]["answer"]>> {
     const { plan, node, on_note, on_warning } = this.#options;
     const { keep, keep_for_ms } = plan.backup;
@@ -161,7 +168,7 @@ export class Backups {
     this.#running = running;
     const answer = await run_work(
       "backup",
-      { data: plan.path, store: store_of(plan), node, dump, retention: { keep, keep_for_ms } },
+      { data: plan.path, store: store_of(plan), node, dump, retention: { keep, keep_for_ms }, wait },
       { ...job_of(this.#options, tenure, timeout_ms), abort: abort.signal },
       (said) => {
         if ("note" in said) on_note(`backup: ${said.note}`);
@@ -177,7 +184,11 @@ export class Backups {
       on_warning(`the backup failed: ${answer.because}`);
       return answer;
     }
-    const { manifest, pruned } = answer.answer;
+    if (answer.answer.did === "nothing") {
+      this.#skipped("another one is under way");
+      return answer;
+    }
+    const { manifest, pruned, not_advanced } = answer.answer;
     this.#counts.ok++;
     this.#failure = null;
     this.#good_ms = begun_ms;
@@ -192,6 +203,8 @@ export class Backups {
       ? `${describe(manifest)}, ${describe_size(manifest.bytes)} in ${manifest.entries} entries`
       : "by the command";
     on_note(`backed up: ${what}, in ${ms(took_ms)}`);
+    if (not_advanced !== null) on_warning(not_advanced);
+    this.#not_advanced = not_advanced;
     if (pruned.length > 0) on_note(`backups that are not to be kept any more are gone: ${pruned.join(", ")}`);
     return answer;
   }

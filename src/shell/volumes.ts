@@ -2,7 +2,7 @@
 // flushed and detached when it is dead. What a verdict means is storage's; what follows from it is the core's.
 
 import type { AttachPlan } from "../config/attach.ts";
-import type { VolumeRequirement } from "../config/volume.ts";
+import { volume_at, type VolumeRequirement } from "../config/volume.ts";
 import type { LockRecord } from "../core/record.ts";
 import type { Time } from "../core/time.ts";
 import { ms } from "../core/timing.ts";
@@ -80,10 +80,8 @@ export class Volumes {
 
   /** The id of the one that a path lies on; null: it lies on none, or that isn't known. */
   id_at(path: string): string | null {
-    const index = this.#options.requirements.findIndex(
-      (volume) => path === volume.path || path.startsWith(`${volume.path}/`),
-    );
-    return this.#reports[index]?.id ?? null;
+    const volume = volume_at(this.#options.requirements, path);
+    return volume ? (this.#reports[this.#options.requirements.indexOf(volume)]?.id ?? null) : null;
   }
 
   /**

@@ -1,11 +1,12 @@
 // Backups that leasehold run makes by itself: by its schedule, and after a stop.
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Status } from "../../src/ops/status.ts";
+import { alone } from "../../src/backup/alone.ts";
 import { until } from "../support/contenders.ts";
 import { data_scene } from "../support/data-scene.ts";
 import { quiet_port } from "../support/databases.ts";
@@ -95,4 +96,56 @@ test("after a requested stop: what the app wrote last is in the last backup; it 
   assert.ok([137, 143].includes((await two.exited()) ?? 0), two.story());
   assert.match(two.story(), /the backup after the stop failed: (no time was left|it was killed)/);
   assert.equal(readdirSync(join(store, "app")).length, 1);
+});
+
+test("after a restore: a backup of what nobody has written to since is told, and what was restored stays until there is a later one", async (t) => {
+  const { start, contenders, stop, life, forget, data, store } = data_scene(t);
+  const restored = await life("first");
+  forget();
+  const port = await quiet_port();
+  const flags = ["--backup-schedule", "1s", "--backup-keep", "1", "--listen", `${port}`];
+  const one = start("exec sleep 600", ...flags);
+  await contenders.holder();
+  await one.line(/that are not to be kept any more are gone/);
+  const why = new RegExp(
+    `\\d{8}T\\S+ \\(of "a", token \\d+\\) is not later than ${restored}: it holds just what was restored;`,
+  );
+  assert.match(one.story(), why);
+  const { backup } = await ask<Status>(port, "/status");
+  assert.match(backup?.not_advanced ?? "", why);
+  assert.match(await ask<string>(port, "/metrics"), /^leasehold_backup_not_advanced 1$/m);
+  assert.ok(readdirSync(join(store, "app")).includes(restored));
+  writeFileSync(join(data, "who"), "second");
+  await one.line(new RegExp(`are gone: .*${restored}`));
+  assert.ok(!readdirSync(join(store, "app")).includes(restored));
+  assert.equal((await ask<Status>(port, "/status")).backup?.not_advanced, null);
+  assert.match(await ask<string>(port, "/metrics"), /^leasehold_backup_not_advanced 0$/m);
+  await stop(one);
+});
+
+test("one at a time, whoever begins it: by hand it is refused, by the schedule left out, after a stop it waits", async (t) => {
+  const { start, contenders, command, data, work } = data_scene(t);
+  const [begun, go] = [join(data, "../begun"), join(data, "../go")];
+  const slow = `touch ${begun}; while ! [ -e ${go} ]; do sleep 0.05; done; echo x > "$LEASEHOLD_BACKUP_TARGET/x"`;
+  const flags = ["--backup-schedule", "1s", "--backup-with", slow, "--backup-on-stop", "on"];
+  const one = start("exec sleep 600", ...flags);
+  await contenders.holder();
+  await until(() => existsSync(begun), "a scheduled one");
+  const refused = command("backup", "now", "--pid", String(one.outer));
+  assert.equal(refused.status, 84, refused.stderr);
+  assert.match(refused.stderr, /another one is under way; try again when it has ended/);
+  writeFileSync(go, "");
+  await one.line(/backed up: /);
+
+  // This process is the other one from now on.
+  let let_go = (): void => {};
+  const held = alone(work, true, () => new Promise<void>((resolve) => (let_go = resolve)));
+  await one.line(/a backup is due, and another one is under way: this one is left out/);
+  one.signal("SIGTERM");
+  await one.line(/backing up what the app left/);
+  await sleep(500);
+  let_go();
+  await held;
+  assert.equal(await one.exited(), 143, one.story());
+  assert.match(one.story(), /backing up what the app left\n.*backed up: /);
 });

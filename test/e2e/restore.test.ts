@@ -196,6 +196,23 @@ test("by hand: what would be done, into a directory, as a drill, and under the l
   await stop(last);
 });
 
+test("a backup of another volume is refused with what to do, and taken when it is named", async (t) => {
+  const [one, other] = [data_scene(t), data_scene(t)];
+  const id = await one.life("first");
+  const flags = run_flags({ ...other, store: one.store });
+  const refused = other.command("restore", ...flags);
+  assert.equal(refused.status, 82, refused.stderr);
+  const why = new RegExp(
+    `the newest backup ${id} .* is of the volume .*, and .* lies on .*: if it is this app's, name it`,
+  );
+  assert.match(refused.stderr, why);
+  assert.match(other.command("restore", ...flags, "--dry-run").stdout, /^refuse: /);
+  assert.ok(!existsSync(other.data));
+  const named = other.command("restore", ...flags, "--backup", id);
+  assert.equal(named.status, 0, named.stderr);
+  assert.equal(read(join(other.data, "who")), "first");
+});
+
 async function started(one: Contender, contenders: Contenders): Promise<Contender> {
   assert.equal(await contenders.holder(), one, one.story());
   return one;

@@ -31,7 +31,15 @@ export const a_status: Status = {
   ],
   restoring: null,
   backup: {
-    ...{ ok: 3, failed: 1, skipped: 0, failure: null, next_in_ms: 60_000, progress: null },
+    ...{
+      ok: 3,
+      failed: 1,
+      skipped: 0,
+      failure: null,
+      not_advanced: null,
+      next_in_ms: 60_000,
+      progress: null,
+    },
     last: { id: "20260102T030000Z-0a1b2c3d", at: "2026-01-02T03:00:00.000Z", bytes: 1000, took_ms: 250 },
     at_risk_ms: 245_678,
   },

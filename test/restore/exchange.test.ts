@@ -12,7 +12,7 @@ test("a staging folder that can't be looked at isn't taken for one that is in it
   const work = join(folder, "work");
   writeFileSync(work, "what is below it gives ENOTDIR, as a storage that fails gives EIO");
   const steps: string[] = [];
-  const marker = { backup: "b", restored: [], token: null, node: "n", at: "now" };
+  const marker = { backup: "b", from: null, restored: [], token: null, node: "n", at: "now" };
   const place = { data: join(folder, "data"), how: "rename", work } as const;
   const go_on = (): void =>
     finish(place, { step: "staged", attempt: randomUUID(), marker }, (step) => steps.push(step));

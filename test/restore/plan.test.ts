@@ -12,8 +12,15 @@ const [one, two, three] = [
 function whole(id: string, sequence: number, token = "7"): Backup {
   return { how: "whole", id, manifest: a_manifest({ id, sequence, token }), verified: null };
 }
-const marker: Marker = { backup: one, restored: [one], token: "6", node: "a", at: "" };
-const facts: Facts = { path: "/data/db", data: "empty", marker: null, used_token: null, first_boot: false };
+const marker: Marker = { backup: one, from: null, restored: [one], token: "6", node: "a", at: "" };
+const facts: Facts = {
+  path: "/data/db",
+  data: "empty",
+  marker: null,
+  used_token: null,
+  first_boot: false,
+  volume_id: null,
+};
 const policy: Policy = { when: { kind: "empty" }, without: "first-boot", fallback: 0 };
 const when = (kind: "empty" | "missing-marker" | "behind" | "never"): Policy => ({
   ...policy,
@@ -105,6 +112,30 @@ test("one that was named has to be there and whole", () => {
     /is not in the store; see leasehold backups list$/,
   );
   assert.match(decide(named, facts, [{ how: "unfinished", id: one }]).because, /is unfinished; see/);
+});
+
+test("a backup of another volume is restored when it was named, or where each node has its own; else it is refused", () => {
+  const [here, there] = ["volume-1", "volume-2"];
+  const of = (id: string, sequence: number, volume_id: string | null): Backup => {
+    return { how: "whole", id, manifest: a_manifest({ id, sequence, volume_id }), verified: null };
+  };
+  const at = { ...facts, volume_id: here };
+  const backups = [of(one, 1, here), of(two, 2, there)];
+  const refused = decide(policy, at, backups);
+  assert.equal(refused.do, "refuse");
+  assert.match(
+    refused.because,
+    /20261102.* is of the volume volume-2, and "\/data\/db" lies on volume-1: .*; where each node .* --restore behind$/,
+  );
+  assert.equal(decide({ ...policy, when: { kind: "now", id: null } }, at, backups).do, "refuse");
+  for (const id of [one, two])
+    for (const kind of ["now", "once"] as const)
+      assert.equal(decide({ ...policy, when: { kind, id } }, at, backups).do, "restore");
+  assert.equal(decide(when("behind"), at, backups).do, "restore");
+  assert.equal(decide(policy, facts, backups).do, "restore", "the data's volume isn't known");
+  assert.equal(decide(policy, at, [of(one, 1, null)]).do, "restore", "the backup's isn't");
+  const more = decide({ ...policy, fallback: 5 }, at, [of(one, 1, there), of(two, 2, here)]);
+  assert.deepEqual(more.do === "restore" && more.ids, [two]);
 });
 
 test("something that is no directory is left alone", () => {
