@@ -50,6 +50,8 @@ const rows = [
   { name: "mfsmount", package: "moosefs-client", look: "mfsmount", why: "a MooseFS volume" },
   { name: "unshare", package: "util-linux", look: "unshare", why: "PID 1 in a namespace of its own" },
   { name: "strace", package: "strace", look: "strace", why: "an app that is traced" },
+  { name: "systemd-notify", package: "systemd", look: "systemd-notify", why: "a service of Type=notify" },
+  { name: "systemd-analyze", package: "systemd", look: "systemd-analyze", why: "the unit of the tarball" },
   { name: "pkill", package: "procps", look: "pkill", why: "how operators kill by accident" },
   { name: "killall", package: "psmisc", look: "killall", why: "how operators kill by accident" },
   { name: "python3", package: "python3-minimal", look: "python3", why: "ignored signals, full pipes" },

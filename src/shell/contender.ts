@@ -11,6 +11,7 @@ import { page_of } from "../guard/page.ts";
 import type { Lock } from "../lock/lock.ts";
 import { open_lock } from "../lock/open.ts";
 import { format_of, open_log } from "../ops/log.ts";
+import { ServiceManager, service_variables } from "../ops/service-manager.ts";
 import { type Termination, write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
 import { AppData } from "./app-data.ts";
@@ -29,7 +30,7 @@ import { as_hook, Volumes } from "./volumes.ts";
 import { witness_of } from "./witness.ts";
 
 /** leasehold's own configuration in the environment, which the app and the hooks don't get. */
-const own_variables = option_names.map(environment_name);
+const own_variables = [...option_names.map(environment_name), ...service_variables];
 
 /** Runs until the guard has been told to exit; then the process ends. read_again: on SIGHUP, which `leasehold reload` sends. */
 export async function contend(
@@ -119,7 +120,11 @@ export async function contend(
     on_line: (hook, line) => log.info(`${hook}: ${line}`),
     volume_work,
   };
-  const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes, data });
+  const service = ServiceManager.of(process.env, {
+    main_pid: process.ppid,
+    on_note: (sentence) => log.warn(sentence),
+  });
+  const reporter = new Reporter({ config, instance, lock_url: lock.url, time, log, volumes, data, service });
   begun.reporter = reporter;
   const supervisor = new Supervisor({
     rules,

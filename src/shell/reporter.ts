@@ -6,6 +6,7 @@ import { deadline } from "../core/tenure.ts";
 import { ms_between, type Time } from "../core/time.ts";
 import { exitCodes } from "../errors.ts";
 import type { Log } from "../ops/log.ts";
+import type { ServiceManager } from "../ops/service-manager.ts";
 import type { Leader, Status, StatusSource } from "../ops/status.ts";
 import type { Safekeeping } from "./safekeeping.ts";
 import type { Entry, Supervisor } from "./supervisor.ts";
@@ -20,6 +21,8 @@ type ReporterOptions = {
   volumes: Pick<Volumes, "status">;
   /** null: there is no data directory. */
   data: Pick<Safekeeping, "restoring" | "status"> | null;
+  /** null: nobody asked to be told. */
+  service: Pick<ServiceManager, "status"> | null;
 };
 
 /** What people and probes get to see of the supervisor: the log, the status, the counters. */
@@ -47,10 +50,12 @@ export class Reporter implements StatusSource {
   }
 
   entry({ because, state }: Entry): void {
-    const { log } = this.#options;
+    const { log, service } = this.#options;
     const now = this.supervisor?.state;
     if (now?.at === "exited" && now.because === because) return; // the last line: exit()
     const token = this.#last_tenure ? String(this.#last_tenure.token) : null;
+    const stopping = now?.at === "stopping" && now.ending.why === "stop-requested";
+    service?.status(because, stopping);
     log.info(this.#introduced(because), token === null ? { state } : { state, token });
   }
 

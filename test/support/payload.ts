@@ -24,11 +24,13 @@ export function make_payload(): Payload {
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(stderr);
+  const files = payload_files(folder);
+  const bytes = Object.values(files).reduce((sum, path) => sum + statSync(path).size, 0);
+  return { folder, files, bytes, remove };
+}
+
+/** Of such a folder: path in a container → file here. */
+export function payload_files(folder: string): Payload["files"] {
   const all = globSync(`${folder}/**/*`).filter((path) => statSync(path).isFile());
-  return {
-    folder,
-    files: Object.fromEntries(all.map((path) => [`/opt/leasehold/${relative(folder, path)}`, path])),
-    bytes: all.reduce((sum, path) => sum + statSync(path).size, 0),
-    remove,
-  };
+  return Object.fromEntries(all.map((path) => [`/opt/leasehold/${relative(folder, path)}`, path]));
 }
