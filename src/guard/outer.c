@@ -474,7 +474,8 @@ static uint64_t look(uint64_t now) {
 
 static bool allowed(const char *entry) {
     static const char *const names[] = {"LEASEHOLD_", "PATH=", "HOME=", "TZ=", "HTTP_PROXY=", "HTTPS_PROXY=", "NO_PROXY=", "ALL_PROXY=",
-        "http_proxy=", "https_proxy=", "no_proxy=", "all_proxy=", "NOTIFY_SOCKET=", "WATCHDOG_"};
+        "http_proxy=", "https_proxy=", "no_proxy=", "all_proxy=", "NOTIFY_SOCKET=", "WATCHDOG_",
+        "PG_MAJOR=", "MYSQL_MAJOR=", "MARIADB_VERSION="};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strncmp(entry, names[i], strlen(names[i]))) return true;
     return false;

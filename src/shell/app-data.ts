@@ -64,7 +64,7 @@ export class AppData {
     }
     const names = error === undefined ? content.toString().split("\0").slice(0, -1) : null;
     const files = new Map<string, string>();
-    for (const file of [data.version ?? [], data.stale, data.settings].flat()) {
+    for (const file of [data.version?.files ?? [], data.stale, data.settings].flat()) {
       if (names?.includes(file) !== true) continue;
       const read = await probe({ do: "read", path: `${directory}/${file}`, max: file_max_bytes });
       if ("end" in read) return read.end;
@@ -73,6 +73,7 @@ export class AppData {
     const { refusal, remove, warnings, notes } = judge_data(name, {
       ...{ directory, names, files, command, process: kind_of_process },
       network: volumes.is_network(directory),
+      image_version: (data.version && process.env[data.version.variable]) ?? null,
     });
     for (const note of notes) log.info(note);
     for (const warning of warnings) log.warn(warning);

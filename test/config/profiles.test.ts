@@ -79,6 +79,7 @@ const facts = (changes: Partial<DataFacts> = {}): DataFacts => ({
   names: [],
   files: new Map(),
   network: false,
+  image_version: null,
   command: [],
   process: () => "none",
   ...changes,
@@ -93,6 +94,33 @@ test("what the directory is: not there, empty, the app's own with its version, u
   assert.deepEqual(notes({ names: cluster, files: new Map([["PG_VERSION", "15\n"]]) }), [
     '"/d" holds PostgreSQL 15',
   ]);
+});
+
+test("data of a newer version than the image's is refused; of an older one, or when either isn't known, not", () => {
+  const refusal = (name: ProfileName, file: string, version: string, image_version: string | null) =>
+    judge_data(
+      name,
+      facts({ names: ["PG_VERSION", "mysql", file], files: new Map([[file, version]]), image_version }),
+    ).refusal;
+  assert.equal(
+    refusal("postgres", "PG_VERSION", "16\n", "15"),
+    '"/d" holds data of a newer PostgreSQL ("16") than this one (PG_MAJOR is "15"); run the newer one, or restore a backup of the older',
+  );
+  assert.match(refusal("mysql", "mysql_upgrade_info", "9.0.1", "8.4") ?? "", /newer MySQL/);
+  assert.match(
+    refusal("mariadb", "mariadb_upgrade_info", "11.4.2-MariaDB", "1:10.11.6+maria~ubu2204") ?? "",
+    /newer MariaDB \("11\.4\.2-MariaDB"\)/,
+  );
+  for (const [file, version, image] of [
+    ["PG_VERSION", "15\n", "15"],
+    ["PG_VERSION", "14\n", "15"],
+    ["PG_VERSION", "9.6\n", "10"],
+    ["PG_VERSION", "16\n", null],
+    ["PG_VERSION", "odd\n", "15"],
+  ] as const)
+    assert.equal(refusal("postgres", file, version, image), null, `${version} ${image}`);
+  assert.equal(refusal("mysql", "mysql_upgrade_info", "8.4.2", "8.4"), null);
+  assert.equal(refusal("mariadb", "mysql_upgrade_info", "10.11.9", "1:10.11.6+x"), null);
 });
 
 test("another app's data is refused, and a volume itself where the app wants a directory of its own", () => {

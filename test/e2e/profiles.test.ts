@@ -68,6 +68,11 @@ test("PostgreSQL: an empty postmaster.pid keeps it from starting; under its prof
     new RegExp(`names process ${other.pid}, which runs here and isn't leasehold's: it is left`),
   );
 
+  const older = { env: { PG_MAJOR: "14" }, args: ["--profile", "postgres", ...ready] };
+  const image = cast.start({ lock, ...older, app });
+  assert.equal(await image.exited(), 74, image.story());
+  await image.line(/holds data of a newer PostgreSQL \("15"\) than this one \(PG_MAJOR is "14"\)/);
+
   const wrong = cast.start({ lock, args: ["--profile", "mysql", "--data", data], app });
   assert.equal(await wrong.exited(), 74, wrong.story());
   await wrong.line(/^the command runs postgres, and the profile is mysql/);

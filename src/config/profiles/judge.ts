@@ -15,6 +15,8 @@ export type DataFacts = {
   files: ReadonlyMap<string, string>;
   /** Its storage may be had by other machines, too. */
   network: boolean;
+  /** What the image says of its own version; null: nothing. */
+  image_version: string | null;
   /** The app's command. */
   command: readonly string[];
   process: (pid: number) => ProcessKind;
@@ -61,10 +63,12 @@ export function judge_data(name: ProfileName, facts: DataFacts): DataJudgement {
       : `${shown} has no ${profile.app} in it (yet)`;
     return { ...nothing, refusal, warnings, notes: refusal === null ? [note] : [] };
   }
-  const version = data.version === undefined ? undefined : files.get(data.version)?.split("\n")[0]?.trim();
+  const version = data.version?.files
+    .map((file) => files.get(file)?.split("\n")[0]?.trim())
+    .find((line) => line !== undefined);
   const stale = data.stale.filter((file) => files.has(file)).map((file) => lock_file(file, facts));
   return {
-    refusal: null,
+    refusal: newer(profile, version ?? "", facts),
     remove: stale.filter(({ remove }) => remove),
     warnings: [...warnings, ...stale.filter(({ remove }) => !remove).map(({ because }) => because)],
     notes:
@@ -72,6 +76,24 @@ export function judge_data(name: ProfileName, facts: DataFacts): DataJudgement {
         ? []
         : [`${shown} holds ${profile.app} ${quoted(version).slice(1, -1)}`],
   };
+}
+
+/** Some servers refuse such data, and some begin to work on it. */
+function newer(
+  { app, data }: Profile,
+  version: string,
+  { directory, image_version }: DataFacts,
+): string | null {
+  const [of_data, of_image] = [version, image_version ?? ""].map((text) => {
+    const [, major, minor] = /^(?:\d+:)?(\d+)(?:\.(\d+))?/.exec(text) ?? [];
+    return major === undefined ? null : { major: Number(major), minor: Number(minor ?? Number.NaN) };
+  });
+  if (!of_data || !of_image) return null;
+  const is_newer =
+    of_data.major > of_image.major || (of_data.major === of_image.major && of_data.minor > of_image.minor);
+  if (!is_newer) return null;
+  const said = `${data?.version?.variable ?? ""} is ${quoted(image_version ?? "")}`;
+  return `${quoted(directory)} holds data of a newer ${app} (${quoted(version)}) than this one (${said}); run the newer one, or restore a backup of the older`;
 }
 
 /** Whoever holds the lock knows that no app of this volume runs elsewhere; here only what leasehold started could, and it has not. */

@@ -14,6 +14,7 @@ export const mariadb: Profile = {
     image: "/var/lib/mysql",
     flags: ["--datadir"],
     markers: ["mysql"],
+    version: { files: ["mariadb_upgrade_info", "mysql_upgrade_info"], variable: "MARIADB_VERSION" },
     stale: [],
     settings: [],
   },

@@ -33,6 +33,11 @@ export function profile_markdown(name: ProfileName): string {
           : [
               `- Removed when stale: ${data.stale.map((file) => `\`${file}\``).join(", ")}. Only under the lock, before the start, and only when the process that it names doesn't run here or is leasehold's own; each removal is a line in the log.`,
             ]),
+        ...(data.version
+          ? [
+              `- Refused when it is of a newer version: \`${data.version.files.join("` or `")}\` beside \`${data.version.variable}\`, which the official image sets.`,
+            ]
+          : []),
         ...left.map(({ file, why }) => `- Left alone: ${file}; ${why}.`),
       ]
     : [];

@@ -36,6 +36,7 @@ export const mysql: Profile = {
     image: "/var/lib/mysql",
     flags: ["--datadir"],
     markers: ["mysql"],
+    version: { files: ["mysql_upgrade_info"], variable: "MYSQL_MAJOR" },
     stale: ["mysql.sock.lock", "mysqld.sock.lock", "mysqlx.sock.lock"],
     settings: [],
   },

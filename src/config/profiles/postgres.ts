@@ -8,7 +8,7 @@ export const postgres: Profile = {
     image: "/var/lib/postgresql/data",
     flags: ["-D", "--data-directory", "--pgdata"],
     markers: ["PG_VERSION"],
-    version: "PG_VERSION",
+    version: { files: ["PG_VERSION"], variable: "PG_MAJOR" },
     own_directory: "initdb refuses a directory that isn't empty",
     stale: ["postmaster.pid"],
     settings: ["postgresql.conf", "postgresql.auto.conf"],

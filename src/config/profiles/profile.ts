@@ -16,8 +16,8 @@ export type Profile = {
     flags: readonly string[];
     /** Files or directories of which one is there once the app has initialised it. */
     markers: readonly string[];
-    /** A file whose first line is the version that wrote it. */
-    version?: string;
+    /** Files of which the first line is the version that wrote it, and the variable in which the official image says its own. */
+    version?: { readonly files: readonly string[]; readonly variable: string };
     /** Why the app refuses to initialise a directory that holds .leasehold; left out: it doesn't. */
     own_directory?: string;
     /** Lock files with a process id, which may keep the app from starting when they are stale. Removed under the lock. */
