@@ -80,7 +80,6 @@ test("Kubernetes: an overlay patches what is there, and the result fits, too", a
 
 for (const [orchestrator, file] of [
   ["kubernetes", "kubernetes/base/statefulset.yaml"],
-  ["compose", "compose/compose.yaml"],
   ["marathon", "marathon/mysql.json"],
   ["marathon", "marathon/local-storage.json"],
 ] as const) {
@@ -102,6 +101,27 @@ test("Marathon's own schema takes its examples, and refuses what is none", () =>
   assert.deepEqual(breaks({ ...app, instanses: 2 }, schema), ["it has an unknown instanses"]);
 });
 
+test("what the README shows is what the examples have", () => {
+  const readme = readFileSync(join(examples, "../README.md"), "utf8");
+  const shown = (from: string): string[] => {
+    const [, block = ""] = new RegExp(`^\\*\\*${from}\\*\\*[^]*?\n\n((?: {4}.*\n)+)`, "m").exec(readme) ?? [];
+    return block
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.trim());
+  };
+  for (const [from, file] of [
+    ["Kubernetes", "kubernetes/base/statefulset.yaml"],
+    ["Marathon", "marathon/mysql.json"],
+  ] as const) {
+    const lines = read(file)
+      .split("\n")
+      .map((line) => line.trim());
+    assert.ok(shown(from).length > 5, from);
+    for (const line of shown(from)) assert.ok(lines.includes(line), `${file}: ${line}`);
+  }
+});
+
 test("Nomad: what leasehold is told is read, and a stop fits", async () => {
   const job = read("nomad/postgres.nomad.hcl");
   const environment = Object.fromEntries(
@@ -113,7 +133,7 @@ test("Nomad: what leasehold is told is read, and a stop fits", async () => {
   assert.deepEqual(task.settings.warnings, []);
 });
 
-test("HAProxy takes its configurations", (t) => {
+test("HAProxy takes its configuration", (t) => {
   if (!requires(t, "haproxy")) return;
   const env = {
     PATH: process.env.PATH,
@@ -123,13 +143,11 @@ test("HAProxy takes its configurations", (t) => {
     B_APP: "127.0.0.1:4",
     B_LISTEN: "5",
   };
-  for (const file of ["haproxy/haproxy.cfg", "compose/haproxy.cfg"]) {
-    const { status, stderr } = spawnSync("haproxy", ["-c", "-f", join(examples, file)], {
-      encoding: "utf8",
-      env,
-    });
-    assert.equal(status, 0, stderr);
-  }
+  const { status, stderr } = spawnSync("haproxy", ["-c", "-f", join(examples, "haproxy/haproxy.cfg")], {
+    encoding: "utf8",
+    env,
+  });
+  assert.equal(status, 0, stderr);
 });
 
 test("HAProxy in front of two contenders: clients reach the holder, and after its stop the other one, with the data", async (t) => {
