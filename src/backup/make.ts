@@ -1,6 +1,6 @@
 // One backup from its beginning to its end. Runs in a job, under the lock of whoever ordered it.
 
-import { mkdirSync, rmSync, statfsSync } from "node:fs";
+import { mkdirSync, readdirSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { quoted } from "../config/quoted.ts";
 import { describe_size } from "../config/sizes.ts";
@@ -37,6 +37,10 @@ export async function make_backup(
     if (dump) {
       mkdirSync(dumped, { mode: 0o700 });
       await dump(dumped, id);
+      if (readdirSync(dumped).length === 0)
+        throw new NoBackup(
+          "the backup command ended well, but has put nothing into LEASEHOLD_BACKUP_TARGET; see what it did",
+        );
     }
     const archived = await archive(dump ? dumped : data, store.archive(id), meter);
     if (dump) rmSync(dumped, { recursive: true });

@@ -1,7 +1,8 @@
 // Where a restore works: beside the data directory, on the same file system, so that the exchange is by renames.
 
-import { accessSync, constants, lstatSync, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { quoted } from "../config/quoted.ts";
 import { not_data } from "../backup/tree.ts";
 import { read_mounts } from "../storage/probing.ts";
 import { read_journal } from "./journal.ts";
@@ -40,6 +41,21 @@ function can_be_renamed(data: string): boolean {
   if (here === undefined) return true;
   if (here.isSymbolicLink() || here.dev !== statSync(parent).dev) return false;
   return !read_mounts().some(({ point }) => point === data);
+}
+
+/** What would stop an exchange in the middle, as a sentence that ends with the remedy: half of it would be done by then. */
+export function hindrance_of({ data }: Place): string | null {
+  if (!existsSync(data)) return null;
+  const real = realpathSync(data);
+  const mount = read_mounts().find(({ point }) => point.startsWith(`${real}/`));
+  if (mount !== undefined)
+    return `something is mounted in ${quoted(data)}, at ${quoted(mount.point)}, which a restore can't put aside; unmount it, or keep it elsewhere`;
+  try {
+    accessSync(data, constants.W_OK | constants.X_OK);
+    return null;
+  } catch {
+    return `${quoted(data)} is another user's, or can't be written to; give it to user ${process.geteuid?.()}, as whom leasehold runs`;
+  }
 }
 
 export function state_of(data: string): "absent" | "empty" | "full" | "foreign" {

@@ -21,7 +21,7 @@ import {
   write_marker,
   write_used,
 } from "./journal.ts";
-import { type Place, place_of, state_of } from "./place.ts";
+import { hindrance_of, type Place, place_of, state_of } from "./place.ts";
 import { decide, type Decision, type Facts, is_due, type Marker, type Policy } from "./plan.ts";
 
 /** It can't be done: one sentence that ends with the remedy. */
@@ -75,7 +75,10 @@ export async function plan(options: RestoreOptions): Promise<{
     journal === null || journal.step === "staging"
       ? null
       : `a restore of ${journal.marker.backup ?? "a backup"} was cut off and is finished first`;
-  return { place, decision: decide(policy, facts, backups), backups, unfinished };
+  const decision = decide(policy, facts, backups);
+  const hindrance = decision.do === "restore" ? hindrance_of(place) : null;
+  const refusal = hindrance === null ? null : ({ do: "refuse", because: hindrance } as const);
+  return { place, decision: refusal ?? decision, backups, unfinished };
 }
 
 function facts_of({ data, work }: Place, { first_boot, volume_id }: RestoreOptions): Facts {
@@ -146,6 +149,7 @@ async function bring(options: RestoreOptions, place: Place, ids: readonly string
       await stage(options, place, store, backup?.manifest ?? null);
     } catch (error) {
       drop_staging(place);
+      rmSync(source_of(place), { recursive: true, force: true });
       if (!(error instanceof BadArchive)) throw told(error, place);
       failure = error;
       options.note(`the backup ${id} can't be used: ${error.message}`);

@@ -47,7 +47,7 @@ test("the first boot starts empty; a backup beside the app; the data is lost, an
 test("no backup, and somebody has held the lock before: 82, unless it is said that the app may start with nothing", async (t) => {
   const { start, stop, contenders, data } = data_scene(t);
   await stop(await started(start("exec sleep 600"), contenders));
-  rmSync(data, { recursive: true });
+  rmSync(data, { recursive: true, force: true });
   const refused = start("exec sleep 600");
   assert.equal(await refused.exited(), 82, refused.story());
   assert.match(

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { type Contender, Contenders, until } from "./contenders.ts";
 import { guard } from "./hand.ts";
+import { mounts_folder, tmpfs } from "./file-systems.ts";
 import { label } from "./volume.ts";
 
 export const ttl_ms = 3000;
@@ -29,15 +29,18 @@ export type DataScene = {
   forget: () => void;
 };
 
-export function data_scene(t: TestContext): DataScene {
-  const folder = mkdtempSync(join(tmpdir(), "leasehold-data-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const [volume, store] = [join(folder, "volume"), join(folder, "store")];
-  const data = join(volume, "db");
-  for (const path of [volume, store]) {
-    mkdirSync(path);
+/** on: instead of directories file systems of their own, with these options of tmpfs; that needs root. */
+export function data_scene(t: TestContext, on: { volume?: string; store?: string } = {}): DataScene {
+  const folder = mounts_folder(t);
+  const [volume = "", store = ""] = (["volume", "store"] as const).map((name) => {
+    const options = on[name];
+    const path = join(folder, name);
+    if (options === undefined) mkdirSync(path);
+    else tmpfs(folder, name, options);
     label(path, ttl_ms);
-  }
+    return path;
+  });
+  const data = join(volume, "db");
   const options = ["--ttl", `${ttl_ms}ms`, "--drain", "200ms", "--data", data, "--backup-store", store];
   const name = ["--backup-name", "app"];
   const contenders = new Contenders(t);
