@@ -1,4 +1,4 @@
-// As much of PostgreSQL's and Redis's protocols as it takes to write numbers one after the other, and to know of each whether
+// As much of PostgreSQL's, MariaDB's and Redis's protocols as it takes to write numbers one after the other, and to know of each whether
 // it was acknowledged.
 
 import type { TcpNetConnectOpts, IpcNetConnectOpts } from "node:net";
@@ -72,3 +72,41 @@ export const redis_protocol = (address: Protocol["address"]): Protocol => ({
   },
   passing: /^LOADING /,
 });
+
+/** MariaDB as user `writer` without a password, in the database `app`. The server's greeting isn't waited for: nothing depends on it. */
+export const mariadb_protocol = (address: Protocol["address"]): Protocol => {
+  const packet = (sequence: number, body: Buffer): Buffer => {
+    const head = Buffer.alloc(4);
+    head.writeUIntLE(body.length, 0, 3);
+    head[3] = sequence;
+    return Buffer.concat([head, body]);
+  };
+  // With a database, protocol 4.1, secure connection, by plugin.
+  const login = Buffer.alloc(32);
+  login.writeUInt32LE(0x8 | 0x200 | 0x8000 | 0x80000, 0);
+  login.writeUInt32LE(1 << 24, 4);
+  login[8] = 45; // utf8mb4
+  const names = Buffer.from("writer\0\0app\0mysql_native_password\0");
+  return {
+    address,
+    hello: packet(1, Buffer.concat([login, names])),
+    write: (number) => packet(0, Buffer.from(`\x03insert into app.written values (${number})`)),
+    answer(bytes) {
+      for (let at = 0; bytes.length >= at + 5;) {
+        const next = at + 4 + bytes.readUIntLE(at, 3);
+        if (bytes.length < next) return null;
+        const greeting = bytes[at + 3] === 0 && bytes[at + 4] === 10;
+        if (!greeting) {
+          const refused = bytes[at + 4] !== 0;
+          const code = bytes[at + 4] === 255 ? bytes.readUInt16LE(at + 5) : "unknown";
+          const text = bytes.toString("latin1", at + 7, next);
+          return { length: next, refusal: refused ? `${code} ${text}` : null };
+        }
+        at = next;
+      }
+      return null;
+    },
+    // Its shutdown kills connections.
+    passing: /^(1053|1927) /,
+  };
+};

@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
 import { at_end } from "./at-end.ts";
+import type { Owner } from "./contenders.ts";
 import { Etcd, Member } from "./etcd.ts";
 import { type Network, network } from "./network.ts";
 
@@ -30,14 +30,15 @@ class Inside extends Member {
   }
 }
 
-/** Their names are those of the machines. Out here they are reached by doors, whatever is cut. */
+/** Their names are those of the machines. Out here they are reached by doors, whatever is cut. others: more machines. */
 export async function etcd_network(
-  t: TestContext,
+  t: Owner,
   size: number,
+  others: readonly string[] = [],
 ): Promise<{ servers: Etcd; network: Network }> {
   const names = Array.from({ length: size }, (_, index) => `m${index}`);
   const folder = mkdtempSync(join(tmpdir(), "leasehold-etcd-"));
-  const machines = network(names);
+  const machines = network([...names, ...others]);
   const remove = at_end('rm -rf -- "$1"', folder);
   t.after(async () => {
     await machines.end();

@@ -11,6 +11,8 @@ export type Network = {
   address(name: string): string;
   /** What starts a program there: it becomes the program, under the same pid. */
   exec(name: string): string[];
+  /** Its network namespace, as a file. */
+  namespace(name: string): string;
   /** What it and these others send to each other is lost, silently; also on connections that are up. All at one moment. */
   cut(a: string, ...others: string[]): void;
   mend(a: string, ...others: string[]): void;
@@ -62,10 +64,8 @@ export function network(names: readonly string[]): Network {
   /** Where it arrives: a sender would be told that its own rule dropped it. */
   const rule = (act: "-I" | "-D", from: string, to: string): string =>
     `${exec(to).join(" ")} iptables -w ${act} INPUT -s ${address(from)} -j DROP`;
-  const exec = (name: string): string[] => (
-    place(name),
-    ["nsenter", `--net=/run/netns/${space(name)}`, "--"]
-  );
+  const namespace = (name: string): string => (place(name), `/run/netns/${space(name)}`);
+  const exec = (name: string): string[] => ["nsenter", `--net=${namespace(name)}`, "--"];
   const lost = new Set<string>();
   const change = (act: "-I" | "-D", pairs: readonly [string, string][]): void => {
     const news = pairs.filter(([from, to]) => lost.has(`${from} ${to}`) === (act === "-D"));
@@ -81,6 +81,7 @@ export function network(names: readonly string[]): Network {
     names,
     address,
     exec,
+    namespace,
     cut: (a, ...others) => change("-I", both(a, others)),
     mend: (a, ...others) => change("-D", both(a, others)),
     lose: (from, to) => change("-I", [[from, to]]),

@@ -1,0 +1,2 @@
+create table written (number bigint primary key);
+create extension amcheck;
