@@ -3,6 +3,7 @@
 //
 //   --only start|throughput|failing    may be repeated
 //   --seconds N                        of each run of failing (300)
+//   --of TEXT                          of failing only rows whose name contains it
 //   --pairs N                          of start (20) and throughput (5)
 //
 // It ends with 1 when something that was asked for is not reached.
@@ -19,6 +20,7 @@ const { values } = parseArgs({
   options: {
     only: { type: "string", multiple: true, default: ["start", "throughput", "failing"] },
     seconds: { type: "string", default: "300" },
+    of: { type: "string", default: "" },
     pairs: { type: "string" },
   },
 });
@@ -35,7 +37,8 @@ try {
   if (values.only.includes("start")) lines.push(...(await starts(owner, podman, Number(values.pairs ?? 20))));
   if (values.only.includes("throughput"))
     lines.push(...(await throughput(owner, podman, Number(values.pairs ?? 5))));
-  if (values.only.includes("failing")) lines.push(...(await failing(owner, podman, Number(values.seconds))));
+  if (values.only.includes("failing"))
+    lines.push(...(await failing(owner, podman, Number(values.seconds), values.of)));
 } finally {
   for (const end of ends.toReversed()) await end();
 }

@@ -39,12 +39,13 @@ const schedules: readonly Schedule[] = [
 ];
 
 /** Lines of a table: what, requests, failed, percent, broken down, reach, reached. */
-export async function failing(t: Owner, podman: Podman, seconds: number): Promise<string[]> {
+export async function failing(t: Owner, podman: Podman, seconds: number, of: string): Promise<string[]> {
   const [service] = services;
   if (!service) throw new Error("no lock service");
   const lines: string[] = [];
   for (const schedule of schedules)
     for (const image of images) {
+      if (!`${image.name}, ${schedule.name}`.includes(of)) continue;
       const options = { podman, image, service };
       const pair = await ContainerPair.start(t, options);
       await pair.start("a");
@@ -76,6 +77,11 @@ export async function failing(t: Owner, podman: Podman, seconds: number): Promis
       const load: Load = JSON.parse((await running).stdout);
       lines.push(line_of(image.name, schedule, load, interrupted, seconds));
       console.error(lines.at(-1));
+      // What came in waves, and what leasehold said of the app meanwhile.
+      const seconds_of = Map.groupBy(load.failures, ({ at_ms }) => Math.floor(at_ms / 1000));
+      console.error([...seconds_of].map(([at_s, all]) => `${at_s} s: ${all.length}`).join(", "));
+      const said = (await pair.story()).split("\n").filter((line) => /"message":".*ready/.test(line));
+      console.error(said.join("\n"));
       await pair.close();
     }
   return lines;

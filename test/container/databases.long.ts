@@ -16,8 +16,8 @@ const only = process.env.LEASEHOLD_TEST_ONLY?.split(",");
 const images = [redis_image, postgres_image, mariadb_image];
 let podman: Podman | undefined;
 
-for (const image of images)
-  for (const service of services) {
+for (const service of services)
+  for (const image of images) {
     if (only?.includes(image.name) === false || only?.includes(service.name) === false) continue;
     test(`${image.name} on ${service.name}, ${faults.length} faults of the container that holds`, async (t) => {
       if (!requires(t, ...podman_needs, ...service.requirements, "patchelf", "strip", "python3")) return;

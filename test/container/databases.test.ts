@@ -12,7 +12,8 @@ import { redis_image } from "../support/images.ts";
 import { Podman, podman_needs } from "../support/podman.ts";
 import { requires } from "../support/requires.ts";
 
-type Compose = { services: { "redis-a": { command: string[]; environment: Record<string, string> } } };
+type Service = { entrypoint: string[]; command: string[]; environment: Record<string, string> };
+type Compose = { services: { "app-a": Service } };
 
 const example = join(import.meta.dirname, "../../examples/compose");
 
@@ -23,11 +24,11 @@ test("the compose example's Redis: podman stop and podman kill of the holder los
   const podman = new Podman(t);
   await podman.base("base", redis_image.packages);
   await podman.leasehold();
-  await podman.official("redis", "base", "7");
-  await podman.build("compose-redis", example);
+  const official = await podman.official("redis", "base", "7");
+  await podman.build("compose-redis", example, "--build-arg", `IMAGE=${official}`);
 
-  const compose: Compose = parse(readFileSync(join(example, "compose.yaml"), "utf8"), { merge: true });
-  const { command, environment } = compose.services["redis-a"];
+  const compose: Compose = parse(readFileSync(join(example, "redis.yaml"), "utf8"), { merge: true });
+  const { entrypoint, command, environment } = compose.services["app-a"];
   const env = { ...environment, LEASEHOLD_TTL: `${ttl_s}s` };
   const image = {
     ...redis_image,
@@ -36,7 +37,7 @@ test("the compose example's Redis: podman stop and podman kill of the holder los
     cmd: [...command, "--appendfsync", "always"],
     check: ["redis-check-aof", "/volume/data/appendonlydir/appendonly.aof.manifest"],
   };
-  const options = { podman, image, service, env, tag: "compose-redis" };
+  const options = { podman, image, service, env, tag: "compose-redis", run: ["--entrypoint", JSON.stringify(entrypoint)] };
   const outcome = await strike_all(t, options, [stop, podman_kill]);
   for (const line of report(outcome)) t.diagnostic(line);
   assert.deepEqual(outcome.lost, []);

@@ -85,7 +85,8 @@ function out_of_memory(victim: "controller" | "app", code: number): Fault {
         stdio: ["ignore", "ignore", "inherit"],
       });
       const [ended] = (await once(hog, "exit")) as [number | null];
-      assert.equal(ended, 0, "the memory that was left could not be taken");
+      // null: the container ended, and took along what was in its control group.
+      assert.ok(ended === 0 || ended === null, "the memory that was left could not be taken");
       assert.ok(!is_alive(struck), `the kernel killed another process than the ${victim}`);
     },
   };
@@ -192,7 +193,13 @@ export async function strike_all(
     image.check[0] ?? "",
   ];
   await podman.run(
-    ...["run", ...where, `${pair.volume}:${image.volume}`, ...machine, `${image.name}:test`],
+    ...[
+      "run",
+      ...where,
+      `${pair.volume}:${image.volume}`,
+      ...machine,
+      options.tag ?? `singleton-${image.name}`,
+    ],
     ...image.check.slice(1),
   );
   const { looks } = await running.seen();

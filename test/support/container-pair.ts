@@ -98,7 +98,9 @@ export class ContainerPair {
     );
     t.after(async () => void haproxy.kill("SIGKILL"));
     const doors = { a: await net.door("a", http), b: await net.door("b", http) };
-    return new ContainerPair(options, net, lock, await net.door("front", app), doors);
+    const pair = new ContainerPair(options, net, lock, await net.door("front", app), doors);
+    t.after(() => pair.close());
+    return pair;
   }
   private constructor(
     options: PairOptions,
@@ -121,8 +123,8 @@ export class ContainerPair {
     const all = {
       LEASEHOLD_VOLUME: image.volume,
       LEASEHOLD_PROFILE: image.name,
-      LEASEHOLD_LISTEN: `0.0.0.0:${listen}`,
       ...env,
+      LEASEHOLD_LISTEN: `0.0.0.0:${listen}`,
       LEASEHOLD_LOCK: this.#lock,
     };
     const variables = Object.entries(all).flatMap(([key, value]) => ["--env", `${key}=${value}`]);
@@ -184,8 +186,11 @@ export class ContainerPair {
 
   /** All containers are removed, and the network with HAProxy goes. */
   async close(): Promise<void> {
-    for (const container of this.#containers.values())
-      await this.#options.podman.run("rm", "--force", "--time", "0", container.id);
+    const { podman } = this.#options;
+    for (const { id } of this.#containers.values()) {
+      await podman.run("unpause", id).catch(() => {}); // a test failed while it was paused
+      await podman.run("rm", "--force", "--ignore", "--time", "0", id);
+    }
     await this.net.end();
   }
 

@@ -15,7 +15,7 @@ export type Image = {
   protocol: (address: Protocol["address"]) => Protocol;
   /** In the container that serves: all numbers, one a line. */
   stored: readonly string[];
-  /** In a container of the official image, after the last one has been stopped: ends with 0 when the files are sound. */
+  /** In a container of the image without its entry point, after the last one has been stopped: ends with 0 when the files are sound. */
   check: readonly string[];
 };
 
