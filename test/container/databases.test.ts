@@ -37,7 +37,14 @@ test("the compose example's Redis: podman stop and podman kill of the holder los
     cmd: [...command, "--appendfsync", "always"],
     check: ["redis-check-aof", "/volume/data/appendonlydir/appendonly.aof.manifest"],
   };
-  const options = { podman, image, service, env, tag: "compose-redis", run: ["--entrypoint", JSON.stringify(entrypoint)] };
+  const options = {
+    podman,
+    image,
+    service,
+    env,
+    tag: "compose-redis",
+    run: ["--entrypoint", JSON.stringify(entrypoint)],
+  };
   const outcome = await strike_all(t, options, [stop, podman_kill]);
   for (const line of report(outcome)) t.diagnostic(line);
   assert.deepEqual(outcome.lost, []);

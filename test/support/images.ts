@@ -17,6 +17,8 @@ export type Image = {
   stored: readonly string[];
   /** In a container of the image without its entry point, after the last one has been stopped: ends with 0 when the files are sound. */
   check: readonly string[];
+  /** In the container that serves: makes the server itself take more memory than the 900 MB that it may. */
+  eat?: readonly string[];
 };
 
 export const redis_image: Image = {
@@ -29,6 +31,7 @@ export const redis_image: Image = {
   protocol: redis_protocol,
   stored: ["redis-cli", "lrange", "written", "0", "-1"],
   check: ["redis-check-aof", "/data/appendonlydir/appendonly.aof.manifest"],
+  eat: ["redis-cli", "eval", "for n = 1, 5 do redis.call('setrange', 'big' .. n, 400000000, 'x') end", "0"],
 };
 
 export const postgres_image: Image = {
