@@ -40,5 +40,7 @@ export async function starts(t: Owner, podman: Podman, pairs: number): Promise<s
     `${side("without_ms")} ms without, ${side("with_ms")} ms with`,
     ...[`median ≤ ${limit_ms} ms`, middle <= limit_ms ? "yes" : "**no**"],
   ];
-  return [`| ${cells.join(" | ")} |`];
+  const line = `| ${cells.join(" | ")} |`;
+  console.error(line);
+  return [line];
 }

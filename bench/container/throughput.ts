@@ -27,7 +27,7 @@ const redis = (what: string, count: number): Subject["loads"][number] => ({
   ],
   figure: /^"[A-Z]+","([\d.]+)"/m,
 });
-const pgbench = ["pgbench", "-U", "postgres", "-T", `${seconds}`, "-c", "8", "-j", "2", "-n"];
+const pgbench = ["pgbench", "-U", "postgres", "-T", `${seconds}`, "-c", "8", "-j", "2", "-n", "postgres"];
 const subjects: readonly Subject[] = [
   {
     image: { ...redis_image, cmd: [...redis_image.cmd, "--appendfsync", "everysec"] },
@@ -38,7 +38,7 @@ const subjects: readonly Subject[] = [
   {
     image: { ...postgres_image, cmd: ["postgres", "-c", "shared_buffers=256MB", "-c", "max_wal_size=8GB"] },
     ready: ["psql", "-U", "postgres", "-h", "127.0.0.1", "-c", "select 1"],
-    fill: ["pgbench", "-U", "postgres", "-i", "-q", "-s", "20"],
+    fill: ["pgbench", "-U", "postgres", "-i", "-q", "-s", "20", "postgres"],
     loads: [
       { name: "pgbench, read only", command: [...pgbench, "-S"], figure: /^tps = ([\d.]+)/m },
       { name: "pgbench, TPC-B-like", command: pgbench, figure: /^tps = ([\d.]+)/m },

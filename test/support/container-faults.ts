@@ -161,6 +161,7 @@ export async function strike_all(
     await pair.waits(standby);
     await served(performance.now());
     await sleep(1000);
+    const before = (await running.seen()).overlaps.length;
     const from_ms = performance.now();
     const old = holder;
     await pair.told(strike(pair, old, options));
@@ -172,11 +173,8 @@ export async function strike_all(
     const to_ms = await served(performance.now());
     await no_zombies(pair, holder);
     await pair.remove(old);
-    const { overlaps } = await running.seen();
-    const mine = overlaps.filter(({ containers }) =>
-      containers.some((one) => one.endsWith(old.id.slice(0, 8))),
-    );
-    const thawed_ms = mine.reduce((sum, one) => sum + one.to_ms - one.from_ms, 0);
+    const overlaps = (await running.seen()).overlaps.slice(before);
+    const thawed_ms = overlaps.reduce((sum, one) => sum + one.to_ms - one.from_ms, 0);
     if (what !== pause.what) assert.equal(thawed_ms, 0, `${what}: two servers ran\n${await pair.story()}`);
     struck.push({ what, code: ended, interruption_ms: writers.longest_gap_ms(from_ms, to_ms), thawed_ms });
     standby = await start(old.name);
