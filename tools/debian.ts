@@ -95,6 +95,19 @@ const rows = [
   },
   { name: "redis-server", package: "redis-server", look: "redis-server", why: "a real database as the app" },
   { name: "mariadbd", package: "mariadb-server-core", look: "mariadbd", why: "a real database as the app" },
+  {
+    name: "mariadb-backup",
+    package: "mariadb-backup",
+    look: "mariadb-backup",
+    why: "a database copied while it runs",
+  },
+  {
+    name: "mariadb-dump",
+    package: "mariadb-client",
+    look: "mariadb-dump",
+    why: "a database backed up as SQL",
+  },
+  { name: "restic", package: "restic", look: "restic", why: "a foreign store of backups" },
   { name: "redis-cli", package: "redis-tools", look: "redis-cli", why: "what a database has stored" },
   { name: "zstd", package: "zstd", look: "zstd", why: "what else reads a backup" },
 ] as const;

@@ -35,6 +35,13 @@ export function whole_newest_first(backups: readonly Backup[]): Whole[] {
     );
 }
 
+/** Those from which a point in time can be reached: by the clock of the node that made them, as such a time is. null: all. */
+export function complete_by(target_ms: number | null, backups: readonly Whole[]): Whole[] {
+  return backups.filter(
+    ({ manifest: { created, took_ms } }) => target_ms === null || Date.parse(created) + took_ms <= target_ms,
+  );
+}
+
 function compare(a: bigint, b: bigint): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import type { DataPlan } from "../config/data.ts";
+import { parse_instant } from "../config/instant.ts";
 import { read_path, volume_at } from "../config/volume.ts";
 import type { Settings } from "../config/load.ts";
 import { quoted } from "../config/quoted.ts";
@@ -14,7 +15,7 @@ import { add_options, flag_options, flags_of, once, read_config } from "./option
 import type { Terminal } from "./terminal.ts";
 import { do_work, settings_of } from "./working.ts";
 
-type Options = { backup?: string; to?: string; dryRun?: true };
+type Options = { backup?: string; targetTime?: string; to?: string; dryRun?: true };
 
 const look_ms = 60_000;
 
@@ -24,6 +25,7 @@ export function add_restore(program: Command, terminal: Terminal, open: OpenLock
   const restore = add_options(program.command("restore"), flag_options, shown)
     .argument("[drill]", "try it in a scratch directory, --to, which is gone again afterwards")
     .option("--backup <ID>", "which one (the newest)", once("--backup"))
+    .option("--target-time <T>", "as of then, for a --restore-with that can do that", once("--target-time"))
     .option("--to <DIR>", "into this directory, which is empty; needs no lock", once("--to"))
     .option("--dry-run", "only say what run would do")
     .summary("restore the data by hand")
@@ -67,6 +69,24 @@ function data_of({ data }: Settings): DataPlan {
   return data;
 }
 
+/** Of --target-time; null: none is given. A command has to know how to get there. */
+function target_of({ targetTime: text }: Options, { restore }: DataPlan): number | null {
+  if (text === undefined) return null;
+  const target_ms = parse_instant(text, "--target-time");
+  if (target_ms > Date.now())
+    throw new ConfigError(
+      `--target-time is ${quoted(text)}, which is in the future`,
+      text,
+      "give a time that has passed, or leave it out",
+    );
+  if (restore.load) return target_ms;
+  throw new UsageError(
+    "--target-time is given without --restore-with",
+    text,
+    "give the command that knows points in time, or take a backup by --backup",
+  );
+}
+
 function request_of(
   { path, store, app, restore }: DataPlan,
   { node, volumes }: Settings,
@@ -86,14 +106,16 @@ function request_of(
 }
 
 async function dry_run(
-  { backup }: Options,
+  options: Options,
   command: Command,
   terminal: Terminal,
   open: OpenLock,
 ): Promise<void> {
   const settings = await settings_of(command, terminal);
-  const request = request_of(data_of(settings), settings);
-  if (backup !== undefined) request.policy.when = { kind: "now", id: backup };
+  const data = data_of(settings);
+  const request = request_of(data, settings);
+  const [id = null, target_ms] = [options.backup, target_of(options, data)];
+  if (id !== null || target_ms !== null) request.policy.when = { kind: "now", id, target_ms };
   if (settings.given.values.lock !== undefined) {
     const lock = await open(await read_config(command));
     try {
@@ -112,22 +134,26 @@ async function to_directory(options: Options, command: Command, terminal: Termin
   terminal.write(`${backup ?? "the data"} is in ${options.to}: ${describe_size(bytes)} in ${ms(took_ms)}\n`);
 }
 
-async function unpack({ backup, to = "" }: Options, command: Command, terminal: Terminal, drill: boolean) {
+async function unpack(options: Options, command: Command, terminal: Terminal, drill: boolean) {
   const settings = await settings_of(command, terminal);
-  const { store, load, check } = request_of(data_of(settings), settings);
-  const folder = read_path(resolve(to), "--to");
-  const ask = { store, load, check, id: backup ?? null, to: folder, drill };
-  return do_work("unpack", ask, settings.data?.restore.timeout_ms ?? look_ms, terminal);
+  const data = data_of(settings);
+  const { store, load, check } = request_of(data, settings);
+  const to = read_path(resolve(options.to ?? ""), "--to");
+  const [id = null, target_ms] = [options.backup, target_of(options, data)];
+  const ask = { store, load, check, id, target_ms, to, drill };
+  return do_work("unpack", ask, data.restore.timeout_ms, terminal);
 }
 
 /** As leasehold run with an app that ends at once: whatever keeps that from doing harm keeps this. */
-async function under_the_lock({ backup }: Options, command: Command): Promise<void> {
+async function under_the_lock(options: Options, command: Command): Promise<void> {
   const config = await read_config(command);
-  data_of(config);
+  const target_ms = target_of(options, data_of(config));
   const flags = Object.entries(flags_of(command)).flatMap(([name, raw]) =>
     (typeof raw === "string" ? [raw] : raw).map((value) => `--${name}=${value}`),
   );
-  const own = [`--restore=${backup === undefined ? "now" : `now:${backup}`}`, "--when-busy=exit"];
+  const backup = options.backup === undefined ? "" : `:${options.backup}`;
+  const target = target_ms === null ? "" : `@${new Date(target_ms).toISOString()}`;
+  const own = [`--restore=now${backup}${target}`, "--when-busy=exit"];
   const kept = flags.filter((flag) => !/^--(restore|when-busy)=/.test(flag));
   const { spawn } = process.getBuiltinModule("node:child_process");
   const child = spawn(guard_path(), ["run", ...kept, ...own, "--", "true"], { stdio: "inherit" });

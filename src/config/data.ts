@@ -2,6 +2,7 @@
 
 import { ConfigError } from "../errors.ts";
 import { parse_duration } from "./durations.ts";
+import { parse_instant } from "./instant.ts";
 import { expand, type Templates } from "./fields.ts";
 import type { LockUrl } from "./lock-url.ts";
 import type { OptionName } from "./options.ts";
@@ -11,11 +12,11 @@ import { parse_volume, read_path, read_volumes, type VolumeRequirement } from ".
 
 type Command = readonly string[];
 
-/** now is `leasehold restore`'s own: whatever is there, this backup or the newest. */
+/** now is `leasehold restore`'s own: whatever is there, this backup or the newest; as of that time. */
 type RestoreWhen =
   | { kind: "empty" | "missing-marker" | "behind" | "never" }
   | { kind: "once"; id: string }
-  | { kind: "now"; id: string | null };
+  | { kind: "now"; id: string | null; target_ms: number | null };
 
 export type DataPlan = {
   /** The data directory: absolute, as of a volume. */
@@ -158,10 +159,13 @@ function read_when(text: string): RestoreWhen {
   const kinds = ["empty", "missing-marker", "behind", "never"] as const;
   const kind = kinds.find((known) => known === text);
   if (kind !== undefined) return { kind };
-  const [, verb, id] = /^(once|now):(.+)$/.exec(text) ?? [];
-  if (verb === "once" && id !== undefined) return { kind: "once", id };
-  if (verb === "now" && id !== undefined) return { kind: "now", id };
-  if (text === "now") return { kind: "now", id: null };
+  const [, once] = /^once:(.+)$/.exec(text) ?? [];
+  if (once !== undefined) return { kind: "once", id: once };
+  const now = /^now(?::([^@]+))?(?:@(.+))?$/.exec(text);
+  if (now) {
+    const [, id = null, target] = now;
+    return { kind: "now", id, target_ms: target === undefined ? null : parse_instant(target, "--restore") };
+  }
   throw new ConfigError(
     `--restore is ${quoted(text)}, which is none of ${kinds.join(", ")}, once:ID`,
     text,

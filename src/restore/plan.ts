@@ -1,15 +1,19 @@
 // What is to be done with a data directory before the app starts: facts in, a decision out. Pure.
 
+import { format_instant } from "../config/instant.ts";
 import { quoted } from "../config/quoted.ts";
 import type { RestoredFrom } from "../backup/advance.ts";
-import { type Backup, type Whole, whole_newest_first } from "../backup/catalogue.ts";
+import { type Backup, complete_by, type Whole, whole_newest_first } from "../backup/catalogue.ts";
 import { describe } from "../backup/manifest.ts";
 
-/** When the data is restored. once: this backup, if it wasn't yet. now: whatever is there, this backup or the newest. */
+/**
+ * When the data is restored. once: this backup, if it wasn't yet. now: whatever is there, this backup or the newest; with a time, the
+ * newest that was complete by then, from which the restore command goes on to it.
+ */
 export type When =
   | { kind: "empty" | "missing-marker" | "behind" | "never" }
   | { kind: "once"; id: string }
-  | { kind: "now"; id: string | null };
+  | { kind: "now"; id: string | null; target_ms: number | null };
 
 /** What happens when a restore is due and there is no backup at all. first-boot: only if nobody has ever held the lock. */
 type Without = "fail" | "first-boot" | "start-empty";
@@ -98,10 +102,13 @@ export function decide(
       };
     return { do: "restore", ids: [], because: what };
   }
-  const whole = whole_newest_first(backups);
+  const target_ms = when.kind === "now" ? when.target_ms : null;
+  const whole = complete_by(target_ms, whole_newest_first(backups));
   const named = when.kind === "once" || when.kind === "now" ? when.id : null;
   if (named !== null) {
     const found = backups.find(({ id }) => id === named);
+    if (found?.how === "whole" && !whole.includes(found))
+      return { do: "refuse", because: too_late(`the backup ${quoted(named)}`, target_ms) };
     if (found?.how === "whole")
       return { do: "restore", ids: [named], because: `${what}: restoring ${describe(found.manifest)}` };
     return {
@@ -121,6 +128,8 @@ export function decide(
     if (newest_token === null || BigInt(facts.used_token ?? 0) >= BigInt(newest_token))
       return { do: "nothing", because: `${quoted(path)} holds data, and no backup is of a later tenure` };
   }
+  if (newest === undefined && backups.some(({ how }) => how === "whole"))
+    return { do: "refuse", because: too_late("each backup", target_ms) };
   if (newest === undefined) return nothing_to_restore(without, facts, backups, what);
   // A newer one that can't be read is not "no backup": what it holds would be lost without a word.
   const unreadable = backups.filter(
@@ -180,6 +189,11 @@ function nothing_to_restore(
       ? "somebody has held the lock before, so there was data: find it, or give --restore-without start-empty once"
       : "make one, or give --restore-without first-boot";
   return { do: "refuse", because: `${what}, and there is no backup${unfinished}; ${remedy}` };
+}
+
+function too_late(what: string, target_ms: number | null): string {
+  const target = format_instant(target_ms ?? 0);
+  return `${what} was complete only after ${target}, and from there is no way back; see leasehold backups list`;
 }
 
 function why_not(when: When, { path, data, marker }: Facts): string {

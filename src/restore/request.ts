@@ -50,7 +50,12 @@ export type Work = {
   };
   /** Into an empty or missing directory. drill: it is gone again afterwards. */
   unpack: {
-    ask: Pick<RestoreRequest, "store" | "load" | "check"> & { id: string | null; to: string; drill: boolean };
+    ask: Pick<RestoreRequest, "store" | "load" | "check"> & {
+      id: string | null;
+      target_ms: number | null;
+      to: string;
+      drill: boolean;
+    };
     answer: { backup: string | null; took_ms: number; bytes: number };
   };
   backup: { ask: BackupRequest; answer: BackedUp };

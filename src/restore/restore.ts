@@ -110,7 +110,12 @@ export async function restore(options: RestoreOptions): Promise<Restored> {
   }
   place = place_of(data);
   const { when } = options.policy;
-  const is_done = resumed !== null && when.kind === "now" && (when.id ?? resumed.backup) === resumed.backup;
+  // What a time was asked for is not in the journal: then it is done anew.
+  const is_done =
+    resumed !== null &&
+    when.kind === "now" &&
+    when.target_ms === null &&
+    (when.id ?? resumed.backup) === resumed.backup;
   const { decision } = is_done ? { decision: { do: "nothing", because: "" } as const } : await plan(options);
   let result: Restored;
   switch (decision.do) {
@@ -218,8 +223,9 @@ function source_of({ work }: Place): string {
   return join(work, "source");
 }
 
+/** The app's user has to get through to what a command makes there as that user. What lies in it has modes of its own. */
 export function make_work({ work }: Place): void {
-  if (mkdirSync(work, { recursive: true, mode: 0o700 }) !== undefined) sync_folder(dirname(work));
+  if (mkdirSync(work, { recursive: true, mode: 0o711 }) !== undefined) sync_folder(dirname(work));
 }
 
 /** What a command makes has the owner and mode that the data directory had. */

@@ -2,10 +2,11 @@
 
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { format_instant } from "../config/instant.ts";
 import { describe_size } from "../config/sizes.ts";
 import { quoted } from "../config/quoted.ts";
 import type { Time } from "../core/time.ts";
-import { whole_newest_first } from "../backup/catalogue.ts";
+import { complete_by, whole_newest_first } from "../backup/catalogue.ts";
 import { CommandFailed, run_command } from "../backup/command.ts";
 import { NoBackup } from "../backup/make.ts";
 import { describe } from "../backup/manifest.ts";
@@ -86,7 +87,7 @@ function options_of(request: RestoreRequest, store: OpenStore, note: Note, meter
   let opened: Promise<Store> | null = null;
   return {
     ...{ data, policy, first_boot, token, node, volume_id, note, meter },
-    ...commands_of(request, note),
+    ...commands_of(request, policy.when.kind === "now" ? policy.when.target_ms : null, note),
     open_store() {
       if (at === null) return Promise.resolve(null);
       opened ??= store(at);
@@ -99,15 +100,15 @@ function options_of(request: RestoreRequest, store: OpenStore, note: Note, meter
 
 function commands_of(
   { load, check }: Pick<RestoreRequest, "load" | "check">,
+  target_ms: number | null,
   note: Note,
 ): Pick<RestoreOptions, "load" | "check"> {
+  const TARGET_TIME = target_ms === null ? null : format_instant(target_ms);
+  const of = (to: string, id: string | null) => ({ RESTORE_TARGET: to, BACKUP_ID: id, TARGET_TIME });
   return {
     load:
-      load &&
-      ((to, from, id) =>
-        run_command("restore", load, { RESTORE_TARGET: to, RESTORE_SOURCE: from, BACKUP_ID: id }, note)),
-    check:
-      check && ((folder, id) => run_command("check", check, { RESTORE_TARGET: folder, BACKUP_ID: id }, note)),
+      load && ((to, from, id) => run_command("restore", load, { ...of(to, id), RESTORE_SOURCE: from }, note)),
+    check: check && ((folder, id) => run_command("check", check, of(folder, id), note)),
   };
 }
 
@@ -148,7 +149,7 @@ function id_at(volume: string | null): string | null {
 }
 
 async function take_out(
-  { store: at, id, to, drill, load, check }: Extract<Request, { do: "unpack" }>,
+  { store: at, id, target_ms, to, drill, load, check }: Extract<Request, { do: "unpack" }>,
   store: OpenStore,
   note: Note,
   make_meter: MakeMeter,
@@ -157,15 +158,17 @@ async function take_out(
     throw new NoRestore(`${quoted(to)} is not empty; name a directory that is, or that isn't there yet`);
   const meter = make_meter(drill ? "drill" : "restoring");
   const opened = at && (await store(at));
-  const newest = opened ? whole_newest_first(opened.list())[0]?.id : undefined;
-  const wanted = id ?? newest;
+  const whole = opened ? complete_by(target_ms, whole_newest_first(opened.list())) : [];
+  const [newest] = whole;
+  const wanted = id ?? newest?.id;
   const backup = opened && wanted !== undefined ? opened.look(wanted) : null;
-  if (opened && backup?.how !== "whole")
+  if (opened && (backup?.how !== "whole" || !whole.some((one) => one.id === wanted)))
     throw new NoRestore(
-      `the backup ${quoted(wanted ?? "")} is not in the store, or not whole; see leasehold backups list`,
+      `${wanted === undefined ? "a backup" : `the backup ${quoted(wanted)}`} is not in the store, not whole, or of later than ` +
+        "--target-time; see leasehold backups list",
     );
   const manifest = backup?.how === "whole" ? backup.manifest : null;
-  const commands = commands_of({ load, check }, note);
+  const commands = commands_of({ load, check }, target_ms, note);
   const made = mkdirSync(to, { recursive: true, mode: 0o700 });
   const source = `${to}.source`;
   try {

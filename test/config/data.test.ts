@@ -39,7 +39,9 @@ test("when: each word, and with an id", async () => {
   for (const kind of ["empty", "missing-marker", "behind", "never"])
     assert.deepEqual(await when(kind), { kind });
   assert.deepEqual(await when("once:x"), { kind: "once", id: "x" });
-  assert.deepEqual(await when("now"), { kind: "now", id: null });
+  assert.deepEqual(await when("now"), { kind: "now", id: null, target_ms: null });
+  assert.deepEqual(await when("now:x@1970-01-01T00:00:01Z"), { kind: "now", id: "x", target_ms: 1000 });
+  assert.deepEqual(await when("now@1970-01-01T00:00:01Z"), { kind: "now", id: null, target_ms: 1000 });
   assert.match(await refusal(() => when("always")), /^78 --restore is "always", which is none of empty, /);
   assert.match(await refusal(() => when("once:")), /^78 --restore is "once:"/);
 });

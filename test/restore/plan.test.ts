@@ -43,7 +43,7 @@ test("when it is due, by what is there", () => {
     [{ kind: "behind" }, { data: "full" }, "depends"],
     [{ kind: "once", id: one }, { data: "full", marker }, "no"],
     [{ kind: "once", id: two }, { data: "full", marker }, "yes"],
-    [{ kind: "now", id: null }, { data: "full", marker }, "yes"],
+    [{ kind: "now", id: null, target_ms: null }, { data: "full", marker }, "yes"],
   ];
   for (const [its, changes, expected] of table)
     assert.equal(due(its, changes), expected, JSON.stringify([its, changes]));
@@ -127,10 +127,16 @@ test("a backup of another volume is restored when it was named, or where each no
     refused.because,
     /20261102.* is of the volume volume-2, and "\/data\/db" lies on volume-1: .*; where each node .* --restore behind$/,
   );
-  assert.equal(decide({ ...policy, when: { kind: "now", id: null } }, at, backups).do, "refuse");
+  assert.equal(
+    decide({ ...policy, when: { kind: "now", id: null, target_ms: null } }, at, backups).do,
+    "refuse",
+  );
   for (const id of [one, two])
-    for (const kind of ["now", "once"] as const)
-      assert.equal(decide({ ...policy, when: { kind, id } }, at, backups).do, "restore");
+    for (const when of [
+      { kind: "now", id, target_ms: null },
+      { kind: "once", id },
+    ] as const)
+      assert.equal(decide({ ...policy, when }, at, backups).do, "restore");
   assert.equal(decide(when("behind"), at, backups).do, "restore");
   assert.equal(decide(policy, facts, backups).do, "restore", "the data's volume isn't known");
   assert.equal(decide(policy, at, [of(one, 1, null)]).do, "restore", "the backup's isn't");
@@ -140,4 +146,27 @@ test("a backup of another volume is restored when it was named, or where each no
 
 test("something that is no directory is left alone", () => {
   assert.equal(decide(policy, { ...facts, data: "foreign" }, both).do, "refuse");
+});
+
+test("a point in time: the newest that was complete by then, and none that came after it", () => {
+  const [older, newer] = both.map((backup) => (backup.how === "whole" ? backup : assert.fail()));
+  assert.ok(older && newer);
+  const at = (backup: typeof older, created: string): Backup => ({
+    ...backup,
+    manifest: { ...backup.manifest, created, took_ms: 60_000 },
+  });
+  const backups = [at(older, "2026-11-25T01:00:00Z"), at(newer, "2026-11-25T03:00:00Z")];
+  const back = (time: string, id: string | null = null) =>
+    decide({ ...policy, when: { kind: "now", id, target_ms: Date.parse(time) } }, facts, backups);
+  const ids = (time: string) => {
+    const decision = back(time);
+    return decision.do === "restore" && decision.ids;
+  };
+  assert.deepEqual(ids("2026-11-25T03:01:00Z"), [newer.id]);
+  assert.deepEqual(ids("2026-11-25T03:00:59Z"), [older.id], "it was under way");
+  for (const refused of [back("2026-11-25T01:00:59Z"), back("2026-11-25T03:00:59Z", newer.id)])
+    assert.match(
+      refused.do === "refuse" ? refused.because : "",
+      /was complete only after .*\+00:00, and from there/,
+    );
 });
