@@ -40,7 +40,7 @@ async function on_network_volume(plan: Plan, only: readonly string[] = [], load 
 export const on_network_volumes: readonly Row[] = kinds.map(({ name }) => ({
   name: `throughput-${name}`,
   measure: async (runs) => ({
-    lines: await on_network_volume({ pairs: runs(5), seconds: 6, control: false }, [name]),
+    lines: await on_network_volume({ pairs: runs(10), seconds: 6, control: false }, [name]),
     notes: ["The columns are those of `throughput`."],
   }),
 }));
