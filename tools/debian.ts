@@ -112,13 +112,36 @@ const rows = [
   { name: "zstd", package: "zstd", look: "zstd", why: "what else reads a backup" },
 ] as const;
 
-export type Tool = (typeof rows)[number]["name"];
+/** Of the long suites alone: too much to install for every run of npm test. */
+const long_rows = [
+  {
+    name: "aarch64-linux-gnu-gcc",
+    package: "gcc-aarch64-linux-gnu",
+    look: "aarch64-linux-gnu-gcc",
+    why: "the payload for arm64",
+  },
+  {
+    name: "libc of arm64",
+    package: "libc6-dev-arm64-cross",
+    look: "/usr/aarch64-linux-gnu/lib/libc.a",
+    why: "the payload for arm64",
+  },
+  {
+    name: "qemu-system-aarch64",
+    package: "qemu-system-arm",
+    look: "qemu-system-aarch64",
+    why: "a machine of arm64",
+  },
+  { name: "cpio", package: "cpio", look: "cpio", why: "a machine of arm64" },
+] as const;
+
+export type Tool = (typeof rows | typeof long_rows)[number]["name"];
 
 const directories = [...new Set([...(process.env.PATH ?? "").split(":"), "/usr/sbin", "/sbin"])];
 
 /** Why a tool can't be used here, or null when it can. */
 export function missing(tool: Tool): string | null {
-  const row = rows.find(({ name }) => name === tool);
+  const row = [...rows, ...long_rows].find(({ name }) => name === tool);
   if (!row) throw new Error(`tools/debian.ts has no row for ${tool}`);
   const patterns = row.look.includes("/")
     ? [row.look]
@@ -127,8 +150,11 @@ export function missing(tool: Tool): string | null {
 }
 
 /** Installs what is missing when it may; otherwise says what is. Tests decide for themselves what that means. */
-export function ensure(): void {
-  const packages = [...new Set(rows.filter(({ name }) => missing(name) !== null).map((row) => row.package))];
+export function ensure(long: boolean): void {
+  const wanted = [...rows, ...(long ? long_rows : [])];
+  const packages = [
+    ...new Set(wanted.filter(({ name }) => missing(name) !== null).map((row) => row.package)),
+  ];
   if (packages.length === 0) return;
   if (process.getuid?.() !== 0 || !apt("--version")) {
     console.log(`not installed, tests that need it are skipped: ${packages.join(" ")}`);
@@ -166,4 +192,4 @@ function apt(...args: string[]): boolean {
   return status === 0;
 }
 
-if (import.meta.main) ensure();
+if (import.meta.main) ensure(process.argv.includes("--long"));

@@ -1,6 +1,9 @@
 // Makes /opt/leasehold for containers: what is in dist/, with a Node that is its own in every way, in a folder that is not there yet.
 //
-//   node tools/payload.ts FOLDER
+//   node tools/payload.ts [--arch arm64] FOLDER
+//
+// --arch: for another processor than this machine's, with Debian's cross compiler (gcc-aarch64-linux-gnu, libc6-dev-arm64-cross). Without
+// the code cache, which only that processor can make.
 //
 //   leasehold, leasehold.cjs, controller.js, controller.cache   as in dist/
 //   node           stripped; its loader and libraries are those of lib/, so that the image may have others, or none
@@ -15,52 +18,104 @@ import {
   chmodSync,
   copyFileSync,
   existsSync,
-  globSync,
   mkdirSync,
+  mkdtempSync,
   readFileSync,
   realpathSync,
+  rmSync,
   writeFileSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { tmpdir } from "node:os";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import pkg from "../package.json" with { type: "json" };
 
 const root = join(import.meta.dirname, "..");
-const [, , target] = process.argv;
-if (target === undefined || existsSync(target)) {
-  console.error(
-    target === undefined ? "payload: a folder is missing" : `payload: ${target} is there already; remove it`,
+const { values, positionals } = parseArgs({
+  options: { arch: { type: "string", default: process.arch } },
+  allowPositionals: true,
+});
+const [target] = positionals;
+const is_cross = values.arch !== process.arch;
+if (target === undefined) refuse("a folder is missing");
+if (existsSync(target)) refuse(`${target} is there already; remove it`);
+if (is_cross && values.arch !== "arm64")
+  refuse(
+    `for ${values.arch} there is no cross compiler here; --arch takes arm64, and ${process.arch} without one`,
   );
+
+function refuse(because: string): never {
+  console.error(`payload: ${because}`);
   process.exit(64);
 }
+/** Of binutils. */
+const tool = (name: string): string => (is_cross ? `aarch64-linux-gnu-${name}` : name);
+/** Where Debian has the libraries of the other processor. */
+const cross_lib = "/usr/aarch64-linux-gnu/lib";
 /** Where it will be. */
 const home = "/opt/leasehold";
 
 const lib = join(target, "lib");
 const licenses = join(target, "licenses");
 for (const folder of [lib, licenses]) mkdirSync(folder, { recursive: true });
-for (const name of ["leasehold", "leasehold.cjs", "controller.js", "controller.cache"])
+for (const name of ["leasehold.cjs", "controller.js", ...(is_cross ? [] : ["leasehold", "controller.cache"])])
   copyFileSync(join(root, "dist", name), join(target, name));
+if (is_cross)
+  run(
+    "env",
+    "CC=aarch64-linux-gnu-gcc",
+    "sh",
+    join(root, "tools/guard.sh"),
+    "release",
+    join(realpathSync(target), "leasehold"),
+  );
 
 const node = join(target, "node");
-copyFileSync(realpathSync(join(root, "dist/node")), node);
-const libraries = needed_by(node);
+const node_package = package_of_node();
+copyFileSync(join(node_package, "bin/node"), node);
+const libraries = is_cross ? cross_needed_by(node) : needed_by(node);
 for (const library of libraries) copyFileSync(realpathSync(library), join(lib, basename(library)));
 const loader = libraries.find((library) => basename(library).startsWith("ld-linux"));
 if (loader === undefined) throw new Error("payload: no loader among what node needs");
 // In this order: what was put into a binary doesn't survive a strip.
-run("strip", "--strip-all", node);
+run(tool("strip"), "--strip-all", node);
 run("patchelf", "--set-interpreter", `${home}/lib/${basename(loader)}`, "--set-rpath", `${home}/lib`, node);
 for (const name of ["node", "leasehold", `lib/${basename(loader)}`]) chmodSync(join(target, name), 0o755);
 
 const bundled = await bundled_packages();
 write_licenses();
 writeFileSync(join(target, "sbom.cdx.json"), `${JSON.stringify(sbom(), null, 1)}\n`);
+if (is_cross) rmSync(dirname(node_package), { recursive: true });
 
 function run(command: string, ...args: string[]): string {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`payload: ${command}: ${stderr}${error?.message ?? ""}`);
   return stdout;
+}
+
+/** The npm package with the pinned Node: the installed one, or that of the other processor, fetched. */
+function package_of_node(): string {
+  if (!is_cross) return dirname(dirname(realpathSync(join(root, "dist/node"))));
+  const folder = mkdtempSync(join(tmpdir(), "leasehold-node-"));
+  const name = `node-linux-${values.arch}@${pkg.dependencies.node}`;
+  const file = run("npm", "pack", "--silent", "--pack-destination", folder, name).trim();
+  run("tar", "-C", folder, "-xzf", join(folder, file));
+  return join(folder, "package");
+}
+
+/** The same of a program of the other processor, which ldd can't load. */
+function cross_needed_by(program: string): string[] {
+  const found = new Set<string>();
+  const left = [program];
+  for (let one = left.pop(); one !== undefined; one = left.pop())
+    for (const [, name = ""] of run(tool("readelf"), "-d", one).matchAll(/\(NEEDED\).*\[(.*)\]/g)) {
+      const path = join(cross_lib, name);
+      if (found.has(path)) continue;
+      found.add(path);
+      left.push(path);
+    }
+  return [...found];
 }
 
 /** Paths of the loader and of every library, also those that libraries need. */
@@ -99,9 +154,7 @@ function write_licenses(): void {
     copyFileSync(join(folder, file), join(licenses, name.replace("/", "+")));
   }
   // With those of all that is linked into it.
-  const [of_node] = globSync(join(root, "node_modules/node/node_modules/node-*/LICENSE"));
-  if (of_node === undefined) throw new Error("payload: Node's LICENSE is missing");
-  copyFileSync(of_node, join(licenses, "node"));
+  copyFileSync(join(node_package, "LICENSE"), join(licenses, "node"));
   for (const [name] of debian_packages()) {
     const copyright = `/usr/share/doc/${name}/copyright`;
     if (existsSync(copyright)) copyFileSync(realpathSync(copyright), join(licenses, name));
@@ -118,7 +171,7 @@ function debian_packages(): Map<string, string> {
     const paths = [library, real, real.replace(/^\/usr/, "")];
     return paths.map((path) => look_up("-S", path).split(":")[0]).find((name) => name !== "");
   });
-  for (const name of [...owners, "musl-dev"]) {
+  for (const name of [...owners, ...(is_cross ? [] : ["musl-dev"])]) {
     const version = name === undefined ? "" : look_up("-W", "-f", "${Version}", name);
     if (name !== undefined && version !== "") packages.set(name, version);
   }

@@ -23,7 +23,7 @@ const files = globSync(long ? "test/**/*.long.ts" : "test/**/*.test.ts")
 
 const tally = new Tally();
 
-ensure();
+ensure(long);
 // Again, although npm ci has built: musl may have come only now, and the source may have changed.
 tally.count(step("build", "node", "tools/build.ts", "--sanitize"));
 if (!long && patterns.length === 0) {
