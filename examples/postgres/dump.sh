@@ -4,16 +4,8 @@
 # ended before leasehold puts that in its place.
 set -eu
 settings="postgresql.conf postgresql.auto.conf pg_hba.conf pg_ident.conf"
-PATH=$PATH:/usr/lib/postgresql/15/bin # where Debian has them
 
-# PostgreSQL's programs refuse to be root: then they run as whose the data is.
-as_owner() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid="$owner" --regid="$(id -g "$owner")" --init-groups "$@"
-    else
-        "$@"
-    fi
-}
+. "$(dirname "$0")/owner.sh"
 
 case ${1:-} in
 backup)

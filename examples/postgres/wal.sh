@@ -2,17 +2,9 @@
 # --backup-with "wal.sh backup", --restore-with "wal.sh restore", and of PostgreSQL: archive_command = 'wal.sh archive %p %f'. The
 # server is found as its clients find it, by PGHOST, PGPORT and PGUSER.
 set -eu
-wal=/backups/wal                      # the app's user writes there
-PATH=$PATH:/usr/lib/postgresql/15/bin # where Debian has them
+wal=/backups/wal # the app's user writes there
 
-# PostgreSQL refuses to be root: then it runs as whose the data is.
-as_owner() {
-    if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid="$owner" --regid="$(id -g "$owner")" --init-groups "$@"
-    else
-        "$@"
-    fi
-}
+. "$(dirname "$0")/owner.sh"
 
 case ${1:-} in
 backup)

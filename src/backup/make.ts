@@ -18,7 +18,7 @@ type Origin = Pick<Manifest, "token" | "node" | "volume_id">;
 export class NoBackup extends Error {}
 
 /**
- * dump: runs the user's command, which fills this empty directory; null: the data directory itself is read. What fails leaves nothing
+ * makes: is told before anything of it lies there. dump: runs the user's command, which fills this empty directory; null: the data directory itself is read. What fails leaves nothing
  * that counts.
  */
 export async function make_backup(
@@ -27,10 +27,12 @@ export async function make_backup(
   origin: Origin,
   dump: ((folder: string, id: string) => Promise<void>) | null,
   meter: Meter,
+  makes: (id: string) => void = () => {},
 ): Promise<Manifest> {
   const now_ms = Date.now();
   const id = backup_id(now_ms, fresh_uuid());
   const sequence = next_sequence(store.list());
+  makes(id);
   store.begin(id);
   try {
     const dumped = join(store.folder(id), "dump");

@@ -1,7 +1,7 @@
 // The work of one backup: alone, made, compared with what was restored, and those that are not to be kept any more removed.
 
 import { not_advanced } from "../backup/advance.ts";
-import { alone } from "../backup/alone.ts";
+import { type Alone, alone } from "../backup/alone.ts";
 import { prunable, type Retention } from "../backup/catalogue.ts";
 import { run_command } from "../backup/command.ts";
 import { make_backup } from "../backup/make.ts";
@@ -25,13 +25,16 @@ export async function back_up(
 ): Promise<BackedUp> {
   const place = place_of(request.data);
   make_work(place);
-  const made = await alone(place.work, request.wait, () => make(request, place, store, note, meter));
+  const made = await alone(place.work, request.wait, (given) =>
+    make(request, place, given, store, note, meter),
+  );
   return made ?? { did: "nothing" };
 }
 
 async function make(
   { data, store: at, node, dump, retention }: BackupRequest,
   { work }: Place,
+  { left, makes }: Alone,
   store: OpenStore,
   note: Note,
   meter: MakeMeter,
@@ -52,14 +55,14 @@ async function make(
     return { did: "made", manifest: null, pruned: [], not_advanced: null };
   }
   const opened = await store(at);
-  // Nobody else makes one now: whoever made these was killed.
-  for (const { how, id } of opened.list()) if (how === "unfinished") opened.remove(id);
+  for (const { how, id } of opened.list()) if (how === "unfinished" && left.includes(id)) opened.remove(id);
   const manifest = await make_backup(
     opened,
     data,
     { token, node, volume_id },
     dump && run,
     meter("backing up"),
+    makes,
   );
   const {
     backup: restored,

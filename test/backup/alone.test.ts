@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
@@ -21,7 +21,8 @@ function another(t: TestContext, folder: string, times: number, patient = false)
     import { alone } from ${module_of("backup/alone.ts")};
     let made = 0;
     for (let turn = 0; turn < ${times}; turn++) {
-      await alone(${JSON.stringify(folder)}, ${patient}, async () => {
+      await alone(${JSON.stringify(folder)}, ${patient}, async ({ makes }) => {
+        makes("half of it");
         writeFileSync(${JSON.stringify(join(folder, "in"))}, "", { flag: "wx" }); // fails beside another one
         await sleep(${times === 1 ? 600_000 : 1});
         rmSync(${JSON.stringify(join(folder, "in"))});
@@ -75,6 +76,23 @@ test("of another process with that number, and of another start of the machine, 
   writeFileSync(join(folder, `backing-up-${process.ppid}-${started}-another-boot`), "");
   assert.equal(await alone(folder, false, () => Promise.resolve("made")), "made");
   assert.deepEqual(readdirSync(folder), []);
+});
+
+test("what a killed one was making is told to the next one that goes on; what another machine's was, is not", async (t) => {
+  const folder = scratch(t);
+  const child = another(t, folder, 1);
+  await until(() => existsSync(join(folder, "in")), "the other one");
+  const [name = ""] = readdirSync(folder).filter((one) => one.startsWith("backing-up-"));
+  assert.equal(readFileSync(join(folder, name), "utf8"), "half of it");
+  writeFileSync(join(folder, `backing-up-1-1-another-boot`), "all of it");
+  assert.equal(await alone(folder, false, () => Promise.resolve("made")), null);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  const failed = alone(folder, false, () => Promise.reject(new Error("the store is not there")));
+  await assert.rejects(failed, /the store is not there/);
+  const told = await alone(folder, false, ({ left }) => Promise.resolve(left));
+  assert.deepEqual(told, ["half of it"]);
+  assert.deepEqual(await alone(folder, false, ({ left }) => Promise.resolve(left)), []);
 });
 
 test("what fails is no longer under way", async (t) => {

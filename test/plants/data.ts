@@ -95,8 +95,8 @@ export const data_plants: readonly TestedPlant[] = [
   {
     what: "a backup looks for others before it says that it begins",
     file: "backup/alone.ts",
-    from: 'writeFileSync(path, "");\n      if (!others_run(work, own)) return await make();',
-    to: 'if (!others_run(work, own)) {\n        writeFileSync(path, "");\n        return await make();\n      }',
+    from: 'writeFileSync(path, "");\n      const others = others_in(work, own);',
+    to: 'const others = others_in(work, own);\n      writeFileSync(path, "");',
     ...{ test: "backup/alone.test.ts", name: "of processes that begin" },
   },
   {
@@ -105,6 +105,20 @@ export const data_plants: readonly TestedPlant[] = [
     from: "=== name;",
     to: "=== name || name.length > 0;",
     ...{ test: "backup/alone.test.ts", name: "while another one is under way" },
+  },
+  {
+    what: "what another machine was making is taken for what a killed one left",
+    file: "backup/alone.ts",
+    from: "name.endsWith(`-${boot_id()}`)",
+    to: "name.length > 0",
+    ...{ test: "backup/alone.test.ts", name: "what a killed one was making" },
+  },
+  {
+    what: "each backup without a manifest is removed by the next one",
+    file: "restore/back-up.ts",
+    from: 'how === "unfinished" && left.includes(id)',
+    to: 'how === "unfinished" && left.length >= 0',
+    ...{ test: "restore/back-up.test.ts", name: "of the backups without a manifest" },
   },
   {
     what: "a last backup of what is not provably whole",

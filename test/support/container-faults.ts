@@ -9,7 +9,7 @@ import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Container, ContainerPair, type PairOptions } from "./container-pair.ts";
 import { until } from "./contenders.ts";
-import { Writers } from "./database-writers.ts";
+import { compare, Writers } from "./database-writers.ts";
 import type { Image } from "./images.ts";
 import { read_process } from "./processes.ts";
 import { Running } from "./running.ts";
@@ -215,19 +215,6 @@ async function no_zombies(pair: ContainerPair, container: Container): Promise<vo
   await sleep(zombies.length > 0 ? 2000 : 0);
   const left = zombies.filter(({ pid }) => read_process(pid)?.state === "Z");
   assert.deepEqual(left, [], "zombies");
-}
-
-function compare(
-  { acknowledged, refusals, unanswered }: Writers,
-  numbers: readonly number[],
-): Pick<Outcome, "acknowledged" | "lost" | "untold"> {
-  const stored = new Set(numbers);
-  assert.equal(stored.size, numbers.length, "no number is stored twice");
-  assert.deepEqual([...refusals], [], "the server never refused a write");
-  const lost = acknowledged.map(({ number }) => number).filter((number) => !stored.has(number));
-  const untold = stored.size - (acknowledged.length - lost.length);
-  assert.ok(untold <= unanswered, `${untold} more are stored than were tried, ${unanswered}`);
-  return { acknowledged: acknowledged.length, lost, untold };
 }
 
 export function report({ struck, acknowledged, lost, untold, looks }: Outcome): string[] {

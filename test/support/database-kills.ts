@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Contender, Contenders, stamper, until } from "./contenders.ts";
-import { Writers } from "./database-writers.ts";
+import { compare, Writers } from "./database-writers.ts";
 import { as_user, type Database, type Store } from "./databases.ts";
 import { random_of } from "./faults.ts";
 
@@ -109,7 +109,7 @@ class Campaign {
     this.#check_tenures();
     const gaps_ms = this.#cast.gaps_ms();
     const all = kills.map((kill, index) => ({ ...kill, gap_ms: gaps_ms[index] ?? Number.NaN }));
-    return { kills: all, ...this.#compare(numbers) };
+    return { kills: all, ...compare(this.#writers, numbers) };
   }
 
   #start(): void {
@@ -159,17 +159,6 @@ class Campaign {
     assert.equal(this.#cast.overlap_ms(), 0, `two tenures' apps lived at one time\n${this.#story()}`);
     const others = readFileSync(join(folder, "others"), "utf8");
     assert.equal(others, "", `a server found others' processes at its data: ${others}\n${this.#story()}`);
-  }
-
-  #compare(numbers: readonly number[]): Omit<Outcome, "kills"> {
-    const { acknowledged, refusals, unanswered } = this.#writers;
-    const stored = new Set(numbers);
-    assert.equal(stored.size, numbers.length, "no number is stored twice");
-    assert.deepEqual([...refusals], [], "the server never refused a write");
-    const lost = acknowledged.map(({ number }) => number).filter((number) => !stored.has(number));
-    const untold = stored.size - (acknowledged.length - lost.length);
-    assert.ok(untold <= unanswered, `${untold} more are stored than were tried, ${unanswered}`);
-    return { acknowledged: acknowledged.length, lost, untold };
   }
 
   readonly #story = (): string => {

@@ -1,6 +1,7 @@
 // The load: clients that store numbers, each the next one that nobody has tried yet, note every one that was acknowledged, and
 // find the server again by themselves.
 
+import assert from "node:assert/strict";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Protocol } from "./database-protocols.ts";
@@ -111,4 +112,18 @@ class Connection {
     if (answer.refusal === null) this.#asked?.resolve();
     else this.#asked?.reject(new Refused(answer.refusal));
   }
+}
+
+/** What is stored beside what was tried. lost: acknowledged, and not there. untold: there, and never acknowledged. */
+export function compare(
+  { acknowledged, refusals, unanswered }: Writers,
+  numbers: readonly number[],
+): { acknowledged: number; lost: number[]; untold: number } {
+  const stored = new Set(numbers);
+  assert.equal(stored.size, numbers.length, "no number is stored twice");
+  assert.deepEqual([...refusals], [], "the server never refused a write");
+  const lost = acknowledged.map(({ number }) => number).filter((number) => !stored.has(number));
+  const untold = stored.size - (acknowledged.length - lost.length);
+  assert.ok(untold <= unanswered, `${untold} more are stored than were tried, ${unanswered}`);
+  return { acknowledged: acknowledged.length, lost, untold };
 }

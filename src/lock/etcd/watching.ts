@@ -76,6 +76,7 @@ export async function wait_for_delete(options: WaitOptions, abort: AbortSignal):
   };
   let hesitated = false;
   let holder: string | undefined;
+  let asked_since: bigint | null = null;
   /** The key has gone. After a pause it has to be looked at again. */
   const is_our_turn = async (): Promise<boolean> => {
     const delay_ms = hesitated ? 0 : line.hesitation_ms(holder);
@@ -100,7 +101,10 @@ export async function wait_for_delete(options: WaitOptions, abort: AbortSignal):
     if (!kv) {
       // Its end fell between two watches. etcd still knows what happened in between.
       const since = sighting.unfinished;
-      if (since !== null) await watch_for(options, key, since, judge, abort);
+      if (since !== null && since !== asked_since) {
+        asked_since = since;
+        await watch_for({ ...options, look_ms: replay_ms }, key, since, judge, abort);
+      }
       if (await is_our_turn()) return;
       continue;
     }
@@ -120,6 +124,9 @@ export async function wait_for_delete(options: WaitOptions, abort: AbortSignal):
     if ((await watch_for(options, key, revision, judge, abort)) && (await is_our_turn())) return;
   }
 }
+
+/** What etcd knows already it tells at once, if it tells it at all: not after a compaction, or where it was restored from a backup. */
+const replay_ms = 1000;
 
 /** Watches a key until an event is the one, which gives true, or until it is time to look. */
 async function watch_for(
