@@ -19,19 +19,22 @@ const message_ms = 10_000;
  */
 export class ServiceManager {
   readonly #on_note: ServiceOptions["on_note"];
+  /** Of the messenger: nothing of what leasehold is told, a password perhaps. */
+  readonly #env: NodeJS.ProcessEnv;
   readonly #pending = new Map<string, string>();
   #sending = false;
   #ready = false;
   #failed = false;
 
-  private constructor({ on_note }: ServiceOptions) {
+  private constructor({ PATH, NOTIFY_SOCKET }: NodeJS.ProcessEnv, { on_note }: ServiceOptions) {
+    this.#env = { PATH, NOTIFY_SOCKET };
     this.#on_note = on_note;
   }
 
   /** null: nobody wants to be told. */
   static of(env: NodeJS.ProcessEnv, options: ServiceOptions): ServiceManager | null {
     if (!env.NOTIFY_SOCKET) return null;
-    const manager = new ServiceManager(options);
+    const manager = new ServiceManager(env, options);
     const every_ms = watchdog_ms(env, options.main_pid) / 2;
     if (Number.isFinite(every_ms)) setInterval(() => manager.#tell({ WATCHDOG: "1" }), every_ms).unref();
     return manager;
@@ -56,7 +59,7 @@ export class ServiceManager {
       const words = [...this.#pending].map(([name, value]) => `${name}=${value}`);
       this.#pending.clear();
       try {
-        await promisify(execFile)("systemd-notify", words, { timeout: message_ms });
+        await promisify(execFile)("systemd-notify", words, { env: this.#env, timeout: message_ms });
         this.#failed = false;
       } catch (error) {
         if (!this.#failed)

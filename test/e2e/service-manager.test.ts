@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { test, type TestContext } from "node:test";
@@ -92,6 +92,24 @@ test("a standby is up as well; a watchdog that is another process's gets nothing
   );
   assert.ok(told.includes("READY=1"));
   assert.ok(!told.includes("WATCHDOG=1"));
+});
+
+test("who carries the messages gets nothing of what leasehold is told", async (t) => {
+  const cast = new Contenders(t);
+  const messenger = join(cast.folder, "systemd-notify");
+  writeFileSync(messenger, `#!/bin/sh\nset >>"\${0%/*}/environment"\n`, { mode: 0o755 });
+  const env = { NOTIFY_SOCKET: "/run/notify", PATH: cast.folder, LEASEHOLD_LOSS_GRACE: "2s" };
+  cast.start({ lock: "memory:", env });
+  await cast.holder();
+  const environment = await until(() => {
+    try {
+      return readFileSync(join(cast.folder, "environment"), "utf8") || undefined;
+    } catch {
+      return undefined;
+    }
+  }, "a message");
+  assert.match(environment, /^NOTIFY_SOCKET=/m);
+  assert.doesNotMatch(environment, /LEASEHOLD/);
 });
 
 test("without systemd-notify it says so once, and goes on", async (t) => {
