@@ -96,7 +96,11 @@ function run(command: string, ...args: string[]): string {
 
 /** The npm package with the pinned Node: the installed one, or that of the other processor, fetched. */
 function package_of_node(): string {
-  if (!is_cross) return dirname(dirname(realpathSync(join(root, "dist/node"))));
+  if (!is_cross) {
+    const installed = join(root, "node_modules/node/node_modules", `node-linux-${values.arch}`);
+    if (existsSync(installed)) return installed;
+    throw new Error(`payload: ${installed} is missing; run npm ci`);
+  }
   const folder = mkdtempSync(join(tmpdir(), "leasehold-node-"));
   const name = `node-linux-${values.arch}@${pkg.dependencies.node}`;
   const file = run("npm", "pack", "--silent", "--pack-destination", folder, name).trim();
