@@ -7,7 +7,7 @@ import { randomUUID } from "node:crypto";
 import { LockRefused, LockUnknown } from "../../src/errors.ts";
 import { ZooKeeperLock } from "../../src/lock/zookeeper/lock.ts";
 import { nodes_at } from "../../src/lock/zookeeper/nodes.ts";
-import type { Session, ZooKeeperApi } from "../../src/lock/zookeeper/api.ts";
+import type { Session, ZooKeeperApi, ZooKeeperConnection } from "../../src/lock/zookeeper/api.ts";
 import { ZooKeeperSession, type ZooKeeperTarget } from "../../src/lock/zookeeper/session.ts";
 import { relay, type Relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
@@ -51,6 +51,17 @@ async function move(names: Relay, to: Ensemble): Promise<void> {
 const left_at = (where: Ensemble, path: string): Promise<string[] | "no-node"> =>
   operator(where.target("/"), (connection) => connection.children(path));
 
+/** As if its session had this number. */
+function numbered(connection: ZooKeeperConnection, session: Session): ZooKeeperConnection {
+  return new Proxy(connection, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (name === "session") return session;
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}
+
 /** Unknown while the connection breaks; then refused, by this. */
 const refused = (ask: () => Promise<unknown>): Promise<LockRefused> =>
   until(async () => {
@@ -88,14 +99,7 @@ test("also when both number their sessions alike, as those do that start in the 
       const answer = await real.connect(options);
       if (answer.kind !== "connected" || options.session) return answer;
       const session = (first ??= answer.connection.session);
-      const connection = new Proxy(answer.connection, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name, target);
-          if (name === "session") return session;
-          return typeof value === "function" ? value.bind(target) : value;
-        },
-      });
-      return { kind: "connected", connection };
+      return { kind: "connected", connection: numbered(answer.connection, session) };
     },
   };
   const { lock, lost } = contender(t, s.target, alike);
@@ -146,6 +150,32 @@ test("a standby doesn't take the lock of another ensemble, though it has one of 
   await move(s.names, s.one);
   const again = await until(() => lock.take().catch(() => undefined));
   assert.equal(again.kind, "busy");
+});
+
+test("also when its session's number lives there, too, so that it finds itself attached", async (t) => {
+  const s = await two(t);
+  if (!s) return;
+  const real = new ZooKeeperSession(s.target, { attempt_ms: 1500 });
+  let moved = false;
+  const alike: ZooKeeperApi = {
+    async connect(options) {
+      const { session, ...rest } = options;
+      const answer = await real.connect(moved ? rest : options);
+      if (answer.kind !== "connected" || !moved || !session) return answer;
+      return { kind: "connected", connection: numbered(answer.connection, session) };
+    },
+  };
+  const holder = contender(t, s.one.target(s.path));
+  await taken(holder.lock);
+  const { lock } = contender(t, s.target, alike);
+  assert.equal((await lock.take()).kind, "busy");
+  const there = contender(t, s.other.target(s.path));
+  await taken(there.lock);
+  await there.lock.release("clean");
+  moved = true;
+  await move(s.names, s.other);
+  await refused(() => lock.take());
+  assert.ok(!(await left_at(s.other, s.path)).includes("lock"));
 });
 
 test("an operator deletes all of the path: the same ensemble, and nobody is refused", async (t) => {

@@ -5,39 +5,45 @@ import type { Nodes } from "./nodes.ts";
 import { barrier } from "./release.ts";
 
 /**
- * Whether it is still the same ensemble that answers. An ensemble has no name of its own, but a session is known to its own
- * only: who comes back with one is where he was. Whoever begins another looks at a node beside the lock that was made once
- * (docs/decisions/0020-which-ensemble.md).
+ * Whether it is still the same ensemble that answers. An ensemble has no name of its own, and two that start in one millisecond
+ * number their sessions alike, so each connection is compared before anything is taken on it: by a node beside the lock that was made
+ * once (docs/decisions/0020-which-ensemble.md).
  */
 export class Ensemble {
   readonly #nodes: Nodes;
   /** What a node of ours says: nobody else says the same. */
   readonly #instance: string;
-  /** began: the connection on which the session did, if it was noted there. */
-  #known: { identity: string; session: bigint; began: Link | undefined } | undefined;
+  /** link: the last one that is known to lead there. */
+  #known: { identity: string; link: Link } | undefined;
 
   constructor(nodes: Nodes, instance: string) {
     this.#nodes = nodes;
     this.#instance = instance;
   }
 
-  /** To be remembered, of an ensemble that is the same, or the first. In one session an operator may have deleted it. */
+  /** To be remembered, of an ensemble that is the same, or the first. On one connection an operator may have deleted it. */
   async note(link: Link): Promise<void> {
-    const { connection, session } = link;
+    const { connection } = link;
     const identity = (await this.#read(connection)) ?? (await this.#make(connection));
-    const began = link.begins ? link : this.#known?.session === session.id ? this.#known.began : undefined;
-    this.#known = { identity, session: session.id, began };
+    this.#known = { identity, link };
   }
 
-  /** LockRefused unless the ensemble that was noted, a quorum of it, is behind this connection. */
+  /** Something else has told that this one leads there: the lock is ours on it. */
+  trust(link: Link): void {
+    if (this.#known) this.#known.link = link;
+  }
+
+  /** LockRefused unless the ensemble that was noted, for a new session a quorum of it, is behind this connection. */
   async same(link: Link): Promise<void> {
-    const { connection, session } = link;
-    if (!this.#known) return;
-    // A session that begins anew is another one, whatever its number: two ensembles that start in one millisecond count alike.
-    const is_new = link.begins && link !== this.#known.began;
-    if (this.#known.session === session.id && !is_new) return;
-    await barrier(connection, this.#nodes.root);
-    if ((await this.#read(connection)) === this.#known.identity) return;
+    if (!this.#known || this.#known.link === link) return;
+    const { identity } = this.#known;
+    const { connection, begins } = link;
+    let is_same = !begins && (await this.#read(connection)) === identity;
+    if (!is_same) {
+      await barrier(connection, this.#nodes.root);
+      is_same = (await this.#read(connection)) === identity;
+    }
+    if (is_same) return this.trust(link);
     const { server } = connection;
     throw new LockRefused(
       `ZooKeeper at ${server} is of another ensemble than the one seen first, or ${this.#nodes.ensemble} was deleted`,

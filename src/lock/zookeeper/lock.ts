@@ -147,6 +147,7 @@ export class ZooKeeperLock implements Lock {
         : { kind: "session-gone" };
       switch (answer.kind) {
         case "confirmed":
+          this.#ensemble.trust(answer.link);
           this.#attachment.use(answer.link);
           return { t0_ns: answer.t0_ns, bound_ms: this.#attachment.bound_ms };
         case "lost":
@@ -213,8 +214,8 @@ export class ZooKeeperLock implements Lock {
 
   async #register(link: Link): Promise<void> {
     const { connection, session } = link;
-    if (this.#registered === session.id) return;
     await this.#ensemble.same(link);
+    if (this.#registered === session.id) return;
     await make_parents(connection, this.#nodes);
     await this.#ensemble.note(link);
     if (this.#options.register !== false) await register(connection, this.#nodes, this.#options.identity);
