@@ -4,6 +4,7 @@ import type { Effect, Step } from "./effect.ts";
 import { failed, outcome } from "./exit.ts";
 import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
 import { end_of } from "./lease.ts";
+import { failures_after } from "./restart.ts";
 import type { AppEnd, Draining, Ending, PostStop, Releasing, Tenure } from "./state.ts";
 import { hear, is_provably_ours, renew } from "./tenure.ts";
 import { ms_to_ns } from "./time.ts";
@@ -227,6 +228,7 @@ function release(state: PostStop, effects: Effect[], context: Context, because: 
     ending,
     end,
     clean,
+    failures: failures_after(tenure, ending, end, context.now_ns),
     until_ns,
     trouble: null,
     retry_at_ns: null,
@@ -235,9 +237,9 @@ function release(state: PostStop, effects: Effect[], context: Context, because: 
   return next(releasing, [...effects, release_effect(releasing)], because);
 }
 
-function release_effect({ tenure, clean }: Releasing): Effect {
+function release_effect({ tenure, clean, failures }: Releasing): Effect {
   const state = !tenure.marked ? "as-found" : clean ? "clean" : "unclean";
-  return { do: "release", tenure: tenure.id, state };
+  return { do: "release", tenure: tenure.id, state, failures };
 }
 
 /** The lock is given back, or left to its end. */

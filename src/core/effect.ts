@@ -11,7 +11,7 @@ export type Effect =
   | { do: "prove"; tenure: bigint }
   /** Makes the record beside the lock ours. */
   | { do: "mark"; tenure: bigint }
-  | { do: "release"; tenure: bigint; state: "clean" | "unclean" | "as-found" }
+  | { do: "release"; tenure: bigint; state: "clean" | "unclean" | "as-found"; failures: number }
   // ---- the guard ----
   /** Opens the tenure, or moves its deadline. */
   | { do: "deadline"; tenure: bigint; deadline_ns: bigint }

@@ -7,6 +7,7 @@ import type { Step } from "./effect.ts";
 import { type Context, type Handlers, ignore, is_late, next, stay } from "./handlers.ts";
 import { reason } from "./exit.ts";
 import { after_app } from "./after.ts";
+import { hold_off_ms } from "./restart.ts";
 import type { Ending, Hook, Preparing } from "./state.ts";
 import { deadline, hear, renew } from "./tenure.ts";
 import { ms_between, ms_to_ns } from "./time.ts";
@@ -113,14 +114,17 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
     );
   if (!tenure.marked)
     return next({ ...state, step: "marking", mark_at_ns: null }, [{ do: "mark", tenure: id }], null);
+  const hold_ms = hold_off_ms(tenure);
   for (const [hook, wanted, because] of [
     ["attach", rules.hooks.attach, "attaching the volume"],
     ["verify", rules.hooks.verify, null],
     ["restore", rules.hooks.restore, null],
+    ["resting", hold_ms > 0, null],
     ["data", rules.hooks.data, null],
     ["pre-start", rules.hooks.pre_start, "running the pre-start hook"],
   ] as const) {
     if (!wanted || is_past(state.step, hook)) continue;
+    if (hook === "resting") return hold_off(state, hold_ms, now_ns);
     const attached = tenure.attached || hook === "attach";
     const touched = tenure.touched || ["restore", "data", "pre-start"].includes(hook);
     return next(
@@ -142,10 +146,20 @@ function go_on(state: Preparing, { rules, now_ns }: Context): Step {
   );
 }
 
+/** Held, so that nobody else tries it meanwhile. */
+function hold_off(state: Preparing, hold_ms: number, now_ns: bigint): Step {
+  const { failures, holder } = state.tenure.previous ?? { failures: 0, holder: "" };
+  return next(
+    { ...state, step: "resting", rest: { until_ns: now_ns + ms_to_ns(hold_ms), end: null } },
+    [],
+    `the app has failed ${failures} times in a row, the last time on ${holder}: it is started in ${ms(hold_ms)}`,
+  );
+}
+
 /** Whether this step of the volume's and the user's is done, or was begun. */
 function is_past(
   step: Preparing["step"],
-  one: "attach" | "verify" | "restore" | "data" | "pre-start",
+  one: "attach" | "verify" | "restore" | "resting" | "data" | "pre-start",
 ): boolean {
   const order: Preparing["step"][] = ["attach", "verify", "restore", "resting", "data", "pre-start"];
   return order.indexOf(step) >= order.indexOf(one);
@@ -171,9 +185,9 @@ function undead(state: Preparing, hook: Hook): Step {
 /** A hook may be running: it dies with the tenure, and is waited for. */
 function end(state: Preparing, ending: Ending, context: Context): Step {
   // Nothing runs, and the hooks after the app still may.
-  if (state.rest !== null)
+  if (state.rest !== null && state.rest.end !== null)
     return after_app(state.tenure, ending, state.rest.end, [], context, reason(ending));
-  if (state.step === "opening" || state.step === "outwaiting" || state.step === "marking")
+  if (["opening", "outwaiting", "marking"].includes(state.step) || state.rest !== null)
     return ended_hook(state, ending, context);
   const tenure = { ...state.tenure, open: false };
   return next(

@@ -20,6 +20,8 @@ export type LockRecord = {
   ttl_ms: number;
   /** For people; never compared. */
   since: string;
+  /** How often the app has failed, one time after the other, whoever ran it; written in the release. */
+  failures: number;
 };
 
 export const record_format = 1;
@@ -30,12 +32,13 @@ export type Identity = Pick<LockRecord, "holder" | "instance" | "boot_id" | "add
 /** Of what others wrote: the record in this format, its own fields only; null: it is none. */
 export function read_record(value: Readonly<Record<string, unknown>>): LockRecord | null {
   const { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since } = value;
+  const failures = Number.isSafeInteger(value.failures) ? Math.max(0, Number(value.failures)) : 0;
   if (format !== record_format || typeof ttl_ms !== "number" || !(ttl_ms >= 0)) return null;
   if (typeof claim !== "string" || typeof holder !== "string" || typeof instance !== "string") return null;
   if (typeof boot_id !== "string" || typeof since !== "string") return null;
   if (!is_text_or_null(address) || !is_text_or_null(volume_id)) return null;
   if (state !== "running" && state !== "clean" && state !== "unclean") return null;
-  return { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since };
+  return { format, claim, holder, instance, boot_id, address, state, volume_id, ttl_ms, since, failures };
 }
 
 function is_text_or_null(value: unknown): value is string | null {

@@ -134,7 +134,7 @@ export type Contending = {
 /**
  * opening: the guard's word for the first deadline is waited for, because hooks run only under a live one. outwaiting: without
  * a fence hook, the rest of the lease that the last holder may still count on. marking: the record is being made ours. resting: the
- * app has failed, and is started again after a pause; its data and pre-start come again, too.
+ * app has failed, in this tenure or in those before, and is started after a pause; data and pre-start come after it.
  */
 export type Preparing = {
   at: "preparing";
@@ -152,8 +152,11 @@ export type Preparing = {
     | "pre-start";
   /** When the record is to be written again, after a failure; null: it isn't. */
   mark_at_ns: bigint | null;
-  /** The app has failed, and is started again then; how it ended. null: it wasn't started yet, or the pause is over. */
-  rest: { until_ns: bigint; end: AppEnd } | null;
+  /**
+   * The app has failed, and is started again then; how it ended, or null where that was in tenures before. null: there is no pause,
+   * or it is over.
+   */
+  rest: { until_ns: bigint; end: AppEnd | null } | null;
 };
 export type Running = {
   at: "running";
@@ -190,6 +193,8 @@ export type Releasing = {
   ending: Ending;
   end: AppEnd | null;
   clean: boolean;
+  /** Of the app, one after the other, for the record. */
+  failures: number;
   /** The release is tried again until then. */
   until_ns: bigint;
   /** Why it failed last. */

@@ -29,10 +29,11 @@ export interface Lock {
   prove(): Promise<Proved | Lost>;
 
   /**
-   * Gives it back, with this state in the record, in one transaction; as-found: the record stays as it is. Called only when the app is dead. Resolves when the
-   * lock service has confirmed that it is not ours any more (also when it wasn't to begin with).
+   * Gives it back, with this state in the record, in one transaction; as-found: the record stays as it is. failures: of the app, one
+   * after the other; default: 0. Called only when the app is dead. Resolves when the lock service has confirmed that it is not ours
+   * any more (also when it wasn't to begin with).
    */
-  release(state: ReleaseState): Promise<void>;
+  release(state: ReleaseState, failures?: number): Promise<void>;
 
   /** Resolves when the lock may be free, by a watch where there is one; a hint. Rejects with LockUnknown, or the abort's reason. */
   wait(abort: AbortSignal): Promise<void>;

@@ -128,6 +128,7 @@ export class MemoryLock implements Lock {
       state: "running",
       ttl_ms: options.ttl_ms,
       since: String(options.time.now_ns()),
+      failures: 0,
     };
   }
 
@@ -186,11 +187,11 @@ export class MemoryLock implements Lock {
     this.#marked = true;
   }
 
-  async release(state: ReleaseState): Promise<void> {
+  async release(state: ReleaseState, failures = 0): Promise<void> {
     const token = this.#token;
     this.#unwatch();
     const record: LockRecord | null =
-      state === "as-found" ? null : { ...this.#record, claim: String(token), state };
+      state === "as-found" ? null : { ...this.#record, claim: String(token), state, failures };
     await this.#carry(() => this.#service.release(token, record));
     // An answer that comes late isn't about the next tenure, which a loss has let begin.
     if (this.#token === token) this.#token = 0n;

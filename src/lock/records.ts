@@ -6,12 +6,14 @@ import type { Contender } from "./lock.ts";
 import type { Sighting } from "./sighting.ts";
 import { type Json, parse_json } from "./json.ts";
 
+type Told = Pick<LockRecord, "state" | "since" | "ttl_ms"> & { token: bigint | null; failures?: number };
+
 export function record_of(
   { holder, instance, boot_id, address, volume_id }: Identity,
-  { token, ...more }: { state: LockRecord["state"]; token: bigint | null; since: string; ttl_ms: number },
+  { token, failures = 0, ...more }: Told,
 ): LockRecord {
   const claim = token === null ? "" : String(token);
-  return { format: record_format, claim, holder, instance, boot_id, address, volume_id, ...more };
+  return { format: record_format, claim, holder, instance, boot_id, address, volume_id, ...more, failures };
 }
 
 /** When the last holder was last seen, for who takes over; null: there was none, or it was this one. */

@@ -5,13 +5,14 @@ import type { Event } from "../core/event.ts";
 import type { Rules } from "../core/state.ts";
 import { GuardLost, LockNewer, LockRefused, LockUnknown } from "../errors.ts";
 import type { Guard } from "../guard/client.ts";
-import type { Lock, ReleaseState } from "../lock/lock.ts";
+import type { Lock } from "../lock/lock.ts";
 import type { Perform } from "./supervisor.ts";
 
 export type GuardPort = Pick<Guard, "deadline" | "start" | "signal" | "kill" | "register_release" | "exit">;
 export type Push = (event: Event) => void;
 export type HookEffect = Extract<Effect, { do: "hook" }>;
 type StartEffect = Extract<Effect, { do: "start" }>;
+type ReleaseEffect = Extract<Effect, { do: "release" }>;
 export type HookResult = { failure: string | null; alive: boolean };
 
 export type Adapters = {
@@ -111,13 +112,13 @@ export function performer(adapters: Adapters): Perform {
     }
   }
 
-  async function release(tenure: bigint, state: ReleaseState, push: Push): Promise<void> {
+  async function release({ tenure, state, failures }: ReleaseEffect, push: Push): Promise<void> {
     const taken = takes;
     try {
       await adapters.end_jobs?.(tenure);
       // It was lost meanwhile, and asked for anew: what is held now is the next tenure's.
       if (takes !== taken) return;
-      await lock.release(state);
+      await lock.release(state, failures);
       push({ type: "released", tenure });
     } catch (error) {
       push({ type: "unreleased", tenure, because: unknown(error) });
@@ -156,7 +157,7 @@ export function performer(adapters: Adapters): Perform {
       case "mark":
         return attempt(mark(effect.tenure, push));
       case "release":
-        return attempt(release(effect.tenure, effect.state, push));
+        return attempt(release(effect, push));
       case "deadline":
         return attempt(deadline(effect.tenure, effect.deadline_ns, push));
       case "start":

@@ -23,6 +23,7 @@ const record: LockRecord = {
   volume_id: null,
   ttl_ms: 30_000,
   since: "yesterday",
+  failures: 0,
 };
 
 /** One contender, at a time of our choosing. */
@@ -146,7 +147,7 @@ test("the last tenure didn't end clean: the fence hook comes first, and its fail
   });
   assert.deepEqual(effects, [
     { do: "kill", tenure: 1n, close: true },
-    { do: "release", tenure: 1n, state: "as-found" },
+    { do: "release", tenure: 1n, state: "as-found", failures: 0 },
   ]);
   one.tell({ type: "released", tenure: 1n });
   assert.equal(one.state.at === "exited" && one.state.code, 83);
@@ -194,7 +195,7 @@ test("the pre-start hook comes last before the app, and its failure is 84", () =
   } as const;
   assert.deepEqual(one.tell(failed), [
     { do: "kill", tenure: 1n, close: true },
-    { do: "release", tenure: 1n, state: "clean" },
+    { do: "release", tenure: 1n, state: "clean", failures: 0 },
   ]);
   one.tell({ type: "released", tenure: 1n });
   assert.equal(one.state.at === "exited" && one.state.code, 84);
@@ -228,7 +229,9 @@ test("no answer: it asks again; the stop signal at the soft deadline, and what t
   assert.match(one.because ?? "", /23.47 s ago, of 30 s; no answer; the app has 5 s/);
   one.at(29n * s).tell({ type: "killing", tenure: 1n, why: "deadline" });
   one.tell({ type: "ended", tenure: 1n, end: { how: "signal", value: 9 } });
-  assert.deepEqual(one.tell({ type: "empty", tenure: 1n }), [{ do: "release", tenure: 1n, state: "clean" }]);
+  assert.deepEqual(one.tell({ type: "empty", tenure: 1n }), [
+    { do: "release", tenure: 1n, state: "clean", failures: 0 },
+  ]);
   one.tell({ type: "released", tenure: 1n });
   assert.equal(one.state.at === "exited" && one.state.code, 80);
 });
@@ -365,7 +368,7 @@ test("a volume that fails its checks: the app isn't started, what was attached i
   const one = contender({ hooks: volume_hooks, drains: true });
   one.tell({ type: "begin" }, taken(), { type: "deadline-set", tenure: 1n }, done("attach"));
   assert.deepEqual(hooks_of(one.tell(done("verify", "it is another volume"))), ["kill", "detach"]);
-  assert.deepEqual(one.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean" }]);
+  assert.deepEqual(one.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean", failures: 0 }]);
   one.tell({ type: "released", tenure: 1n });
   assert.deepEqual(one.state, {
     at: "exited",
@@ -391,7 +394,7 @@ test("the app is dead: drain, post-stop, detach, and only then the release", () 
     alive: false,
   } as const;
   assert.deepEqual(hooks_of(two.tell(post_stop)), ["detach"]);
-  assert.deepEqual(two.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean" }]);
+  assert.deepEqual(two.tell(done("detach")), [{ do: "release", tenure: 1n, state: "clean", failures: 0 }]);
 });
 
 test("a last backup after a requested stop, before post-stop, when what it reads is whole; its failure changes nothing", () => {
@@ -408,7 +411,7 @@ test("a last backup after a requested stop, before post-stop, when what it reads
   const bare = running({ hooks: { ...hooks, post_stop: false } });
   bare.tell({ type: "stop", signal: 15 }, ended, { type: "empty", tenure: 1n });
   assert.deepEqual(bare.tell(backed_up("the store is full")), [
-    { do: "release", tenure: 1n, state: "clean" },
+    { do: "release", tenure: 1n, state: "clean", failures: 0 },
   ]);
   bare.tell({ type: "released", tenure: 1n });
   assert.equal(bare.state.at === "exited" && bare.state.code, 0);
@@ -431,13 +434,13 @@ test("what can't be detached, or flushed, makes the end unclean", () => {
   one.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
   one.tell({ type: "drained", tenure: 1n, failure: null });
   const effects = one.tell(done("detach", "the device is busy"));
-  assert.deepEqual(effects, [{ do: "release", tenure: 1n, state: "unclean" }]);
+  assert.deepEqual(effects, [{ do: "release", tenure: 1n, state: "unclean", failures: 0 }]);
   one.tell({ type: "released", tenure: 1n });
   assert.equal(one.state.at === "exited" && one.state.code, 84);
   const two = running({ drains: true });
   two.tell({ type: "ended", tenure: 1n, end: { how: "exit", value: 0 } }, { type: "empty", tenure: 1n });
   const late = two.tell({ type: "drained", tenure: 1n, failure: "it hung" });
-  assert.deepEqual(late, [{ do: "release", tenure: 1n, state: "unclean" }]);
+  assert.deepEqual(late, [{ do: "release", tenure: 1n, state: "unclean", failures: 0 }]);
 });
 
 test("also a lock that is another's already is no reason to leave the volume attached", () => {
@@ -597,7 +600,7 @@ test("an app that fails is started again in the same tenure, after growing pause
   assert.equal(one.because, "the app is started again in 2 s, restart 2 of 2");
   assert.deepEqual(names(one.at(5n * s).tell({ type: "tick" })), ["prove", "start"]);
   const last = one.at(6n * s).tell(started, ...ended(4));
-  assert.deepEqual(last, [{ do: "release", tenure: 1n, state: "clean" }]);
+  assert.deepEqual(last, [{ do: "release", tenure: 1n, state: "clean", failures: 1 }]);
   one.tell({ type: "released", tenure: 1n });
   assert.equal(one.state.at === "exited" && one.state.code, 4);
 });
@@ -657,6 +660,108 @@ test("an app that ran for a minute is counted anew", () => {
   }
   one.at(63n * s).tell(...ended(1));
   assert.equal(one.because, "the app is started again in 1 s, restart 1 of 1");
+});
+
+// ---- an app that fails wherever it is started ----
+
+const failed_before = (failures: number): LockRecord => ({ ...record, failures });
+
+test("an app that has failed twice in a row, wherever that was, is started after growing pauses, under the lock", () => {
+  for (const [failures, wait_s] of [
+    [1, 0n],
+    [2, 1n],
+    [3, 2n],
+    [6, 16n],
+    [7, 30n],
+    [9000, 30n],
+  ] as const) {
+    const one = contender({});
+    const effects = one.tell({ type: "begin" }, taken(0n, failed_before(failures)), {
+      type: "deadline-set",
+      tenure: 1n,
+    });
+    if (wait_s === 0n) assert.equal(names(effects).at(-1), "start");
+    else {
+      assert.equal(one.state.at === "preparing" && one.state.step, "resting");
+      assert.ok(!names(effects).includes("start"));
+      assert.match(
+        one.because ?? "",
+        new RegExp(
+          `^the app has failed ${failures} times in a row, the last time on other: .* in ${wait_s} s$`,
+        ),
+      );
+    }
+  }
+  const two = contender();
+  two.tell({ type: "begin" }, taken(0n, failed_before(3)), { type: "deadline-set", tenure: 1n });
+  assert.equal(two.wake(), 2n * s);
+  assert.deepEqual(names(two.at(2n * s).tell({ type: "tick" })), ["start"]);
+});
+
+test("the pause comes after the restore and before the data's checks and pre-start, once", () => {
+  const hooks = { ...rules.hooks, verify: true, restore: true, data: true, pre_start: true };
+  const one = contender({ hooks });
+  one.tell(
+    { type: "begin" },
+    taken(0n, failed_before(2)),
+    { type: "deadline-set", tenure: 1n },
+    done("verify"),
+  );
+  assert.deepEqual(one.tell(done("restore")), []);
+  assert.deepEqual(hooks_of(one.at(1n * s).tell({ type: "tick" })), ["data"]);
+  assert.deepEqual(hooks_of(one.tell(done("data"))), ["pre-start"]);
+  assert.deepEqual(names(one.tell(done("pre-start"))), ["start"]);
+});
+
+test("stopped or lost in that pause: nothing was started, and the record counts on", () => {
+  const one = contender();
+  one.tell({ type: "begin" }, taken(0n, failed_before(4)), { type: "deadline-set", tenure: 1n });
+  const effects = one.tell({ type: "stop", signal: 15 });
+  assert.deepEqual(names(effects), ["kill", "release"]);
+  assert.deepEqual(effects.at(-1), { do: "release", tenure: 1n, state: "clean", failures: 4 });
+  one.tell({ type: "released", tenure: 1n });
+  assert.equal(one.state.at === "exited" && one.state.code, 143);
+  const two = contender();
+  two.tell({ type: "begin" }, taken(0n, failed_before(7)), { type: "deadline-set", tenure: 1n });
+  assert.deepEqual(names(two.at(29n * s).tell({ type: "tick" })), ["kill", "release"]);
+});
+
+test("counted: an app that fails or never gets ready; anew: one that ran for a minute, was asked to stop, or ended well", () => {
+  const failures_of = (before: number, events: Event[], changes: Partial<Rules> = {}): number | undefined => {
+    const one = contender(changes);
+    one.tell({ type: "begin" }, taken(0n, failed_before(before)), { type: "deadline-set", tenure: 1n });
+    if (before > 1) one.at(1n * s).tell({ type: "tick" });
+    const release = one.tell(started, ...events).find((effect) => effect.do === "release");
+    return release?.failures;
+  };
+  assert.equal(failures_of(0, ended(1)), 1);
+  assert.equal(failures_of(2, ended(9, "signal")), 3);
+  assert.equal(failures_of(2, ended(0)), 0);
+  assert.equal(failures_of(2, [{ type: "stop", signal: 15 }, ...ended(1)]), 0);
+  assert.equal(
+    failures_of(2, [
+      { type: "volume-lost", tenure: 1n, because: "gone", how: "kill" },
+      ...ended(9, "signal"),
+    ]),
+    0,
+  );
+  const not_found: Event = { type: "ended", tenure: 1n, end: { how: "not_executed", value: 2 } };
+  assert.equal(failures_of(2, [not_found, { type: "empty", tenure: 1n }]), 3);
+
+  const never_ready = running({ ready_timeout_ms: 5000 });
+  never_ready.at(5n * s).tell({ type: "tick" });
+  assert.deepEqual(never_ready.tell(...ended(0)), [
+    { do: "release", tenure: 1n, state: "clean", failures: 1 },
+  ]);
+
+  const long = running();
+  for (let at = 3n; at < 63n; at += 3n) {
+    long.at(at * s).tell({ type: "tick" });
+    long.tell({ type: "proved", tenure: 1n, proof: { t0_ns: at * s, bound_ms: 30_000 } });
+  }
+  assert.deepEqual(long.at(63n * s).tell(...ended(1)), [
+    { do: "release", tenure: 1n, state: "clean", failures: 1 },
+  ]);
 });
 
 // ---- whatever comes, in whatever order ----

@@ -1,10 +1,11 @@
 // `--restart on-failure` with the real guard: the app is started again in the same tenure, on an empty tree, and the lock stays.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Contenders, until } from "../support/contenders.ts";
+import { label } from "../support/volume.ts";
 
 /** Counts its starts, leaves a stubborn child behind and fails so often; then it stays. */
 const app = (fails: number): string[] => [
@@ -43,4 +44,27 @@ test("it fails too often: its code comes through", async (t) => {
   const one = cast.start({ lock: "memory:", args: ["--restart", "on-failure:1"], app: app(9), env });
   assert.equal(await one.exited(), 7, one.story());
   assert.equal(readFileSync(env.STARTS, "utf8"), "1\n1\n");
+});
+
+test("it fails on one node after the other: the third start waits, under the lock, and says how often it was", async (t) => {
+  const cast = new Contenders(t);
+  const volume = join(cast.folder, "volume");
+  mkdirSync(volume);
+  label(volume, 3000);
+  const started = join(cast.folder, "starts");
+  const lock = `file://${volume}`;
+  const args = ["--ttl", "3s", "--drain", "200ms"];
+  const fails = ["sh", "-c", `echo "$LEASEHOLD_TOKEN" >>"$STARTS"; exit 7`];
+  const start = (node: string) => cast.start({ lock, node, args, app: fails, env: { STARTS: started } });
+  for (const node of ["a", "b"]) assert.equal(await start(node).exited(), 7, cast.story());
+  const third = start("c");
+  await third.line(/^the app has failed 2 times in a row, the last time on b: it is started in 1 s$/);
+  assert.equal(readFileSync(started, "utf8"), "1\n2\n");
+  const standby = start("d");
+  await standby.line(/waiting: the lock is held by c/);
+  assert.equal(await third.exited(), 7, cast.story());
+  await standby.line(/^the app has failed 3 times in a row, the last time on c: it is started in 2 s$/);
+  standby.signal("SIGTERM");
+  assert.equal(await standby.exited(), 143, cast.story());
+  assert.equal(readFileSync(started, "utf8"), "1\n2\n3\n");
 });

@@ -292,6 +292,21 @@ function releasing(with_holder: WithHolder): void {
     );
   }
 
+  for (const state of ["clean", "unclean"] as const) {
+    with_holder(
+      `released ${state}, the record counts how often the app has failed, until who takes over releases it`,
+      async ({ backend, a, b }) => {
+        await a.lock.release(state, 3);
+        assert.equal((await b.lock.look()).record?.failures, 3);
+        const { previous } = await (state === "clean" ? taken(b.lock) : take_after(backend, b.lock));
+        assert.equal(previous?.failures, 3);
+        await b.lock.mark();
+        await b.lock.release("clean");
+        assert.equal((await a.lock.look()).record?.failures, 0);
+      },
+    );
+  }
+
   with_holder("taken and given back by turns: the token only grows", async ({ a, b, first }) => {
     let last = first.token;
     await a.lock.release("clean");

@@ -1,16 +1,6 @@
 import type { LockRecord } from "../../core/record.ts";
 import { LockRefused, LockUnknown } from "../../errors.ts";
-import type {
-  Busy,
-  Contender,
-  Lock,
-  LockOptions,
-  LockView,
-  Lost,
-  Proved,
-  ReleaseState,
-  Taken,
-} from "../lock.ts";
+import type { Busy, Lock, LockOptions, LockView, Lost, Proved, ReleaseState, Taken } from "../lock.ts";
 import type { EtcdApi, KeyValue, Operation } from "./api.ts";
 import { EtcdGateway } from "./gateway.ts";
 import { type Lease, Leases, proof_of } from "./leases.ts";
@@ -54,7 +44,7 @@ export class EtcdLock implements Lock {
    */
   readonly #attempts = new Map<string, LockRecord | null>();
   /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
-  #releasing: ReleaseState | undefined;
+  #releasing: [ReleaseState, number] | undefined;
   #tenure: OwnTenure | undefined;
 
   constructor(target: EtcdTarget, options: LockOptions, api: EtcdApi = new EtcdGateway(target, options)) {
@@ -71,7 +61,7 @@ export class EtcdLock implements Lock {
 
   async take(): Promise<Taken | Busy> {
     this.#register();
-    if (this.#releasing) await this.release(this.#releasing);
+    if (this.#releasing) await this.release(...this.#releasing);
     const granted = this.#leases.ahead();
     let { gets } = await this.#api.txn([], this.#both(), []);
     for (let round = 0; round < rounds; round++) {
@@ -130,13 +120,14 @@ export class EtcdLock implements Lock {
     tenure.marked = true;
   }
 
-  async release(state: ReleaseState): Promise<void> {
+  async release(state: ReleaseState, failures = 0): Promise<void> {
     const tenure = this.#tenure;
-    this.#releasing = state;
+    this.#releasing = [state, failures];
     tenure?.watch.abort();
     if (tenure && tenure.over === null) {
-      const record = state === "as-found" ? null : this.#record_of(state, tenure.create, tenure.since);
-      await give_back(this.#api, this.#target.path, tenure.create, record);
+      const { create, since } = tenure;
+      const record = state === "as-found" ? null : this.#record_of(state, create, since, failures);
+      await give_back(this.#api, this.#target.path, create, record);
     }
     // An answer that comes late isn't about the next tenure, which a loss has let begin.
     if (this.#tenure === tenure) this.#tenure = undefined;
@@ -163,10 +154,8 @@ export class EtcdLock implements Lock {
       const kv = kvs.find((one) => one.key === key);
       return kv ? record_in(kv) : null;
     };
-    const known = kvs
-      .filter(({ key }) => key.startsWith(contenders))
-      .map(({ value }) => parse_contender(value))
-      .filter((one): one is Contender => one !== null);
+    const theirs = kvs.filter(({ key }) => key.startsWith(contenders));
+    const known = theirs.map(({ value }) => parse_contender(value)).filter((one) => one !== null);
     return { holder: at(lock), record: at(record), contenders: known };
   }
 
@@ -284,9 +273,9 @@ export class EtcdLock implements Lock {
     ];
   }
 
-  #record_of(state: LockRecord["state"], token: bigint | null, since: string): LockRecord {
+  #record_of(state: LockRecord["state"], token: bigint | null, since: string, failures = 0): LockRecord {
     const { identity, ttl_ms } = this.#options;
-    return record_of(identity, { state, token, since, ttl_ms });
+    return record_of(identity, { state, token, since, ttl_ms, failures });
   }
 
   #register(): void {

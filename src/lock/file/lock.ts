@@ -56,8 +56,8 @@ export class FileLock implements Lock {
     return this.#lease.prove();
   }
 
-  release(state: ReleaseState): Promise<void> {
-    return this.#lease.release(state);
+  release(state: ReleaseState, failures = 0): Promise<void> {
+    return this.#lease.release(state, failures);
   }
 
   /** Resolves when everybody else is silent. */

@@ -130,9 +130,9 @@ export class Inner {
   end(): void {
     this.#wanted = false;
   }
-  async release(state: ReleaseState): Promise<void> {
+  async release(state: ReleaseState, failures = 0): Promise<void> {
     this.end();
-    await this.#in_turn(() => this.lock.release(state));
+    await this.#in_turn(() => this.lock.release(state, failures));
     this.#proof = null;
   }
   /**

@@ -155,11 +155,11 @@ export class WitnessedLock implements Lock {
   }
 
   /** R7: the volume first. Who comes after us looks there. */
-  async release(state: ReleaseState): Promise<void> {
+  async release(state: ReleaseState, failures = 0): Promise<void> {
     this.#volume_proof = null;
     this.#inner.end();
-    await this.#lease.release(state);
-    await this.#inner.release(state);
+    await this.#lease.release(state, failures);
+    await this.#inner.release(state, failures);
   }
 
   /**

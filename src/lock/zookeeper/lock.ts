@@ -38,7 +38,7 @@ export class ZooKeeperLock implements Lock {
   readonly #ensemble: Ensemble;
   #held: Held | undefined;
   /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
-  #releasing: ReleaseState | undefined;
+  #releasing: [ReleaseState, number] | undefined;
   /** The session in which the nodes above the lock were seen, and to which the contender's node belongs. */
   #registered: bigint | undefined;
   #closed = false;
@@ -62,7 +62,7 @@ export class ZooKeeperLock implements Lock {
   }
 
   async take(): Promise<Taken | Busy> {
-    if (this.#releasing) await this.release(this.#releasing);
+    if (this.#releasing) await this.release(...this.#releasing);
     const link = await this.#attachment.alone(() => this.#attachment.attached());
     try {
       await this.#register(link);
@@ -176,9 +176,9 @@ export class ZooKeeperLock implements Lock {
     return { nodes: this.#nodes, held, tried: this.#tried, data: () => this.#record(held, "running") };
   }
 
-  #record({ token, since }: Held, state: LockRecord["state"]): string {
+  #record({ token, since }: Held, state: LockRecord["state"], failures = 0): string {
     const ttl_ms = this.#lease_ms();
-    return JSON.stringify(record_of(this.#options.identity, { state, token, since, ttl_ms }));
+    return JSON.stringify(record_of(this.#options.identity, { state, token, since, ttl_ms, failures }));
   }
 
   /** For how long a proof counts at most. */
@@ -239,8 +239,8 @@ export class ZooKeeperLock implements Lock {
     return look(connection, this.#nodes);
   }
 
-  async release(state: ReleaseState): Promise<void> {
-    this.#releasing = state;
+  async release(state: ReleaseState, failures = 0): Promise<void> {
+    this.#releasing = [state, failures];
     await this.#attachment.alone(async () => {
       const { ttl_ms, time } = this.#options;
       const { session, ready: link } = this.#attachment;
@@ -248,7 +248,7 @@ export class ZooKeeperLock implements Lock {
       // From here on a deletion is our own.
       if (held) held.told = true;
       if (session) {
-        const record = held && state !== "as-found" ? this.#record(held, state) : null;
+        const record = held && state !== "as-found" ? this.#record(held, state, failures) : null;
         try {
           if (!link) throw this.#unknown("it is not connected");
           await give_back(link.connection, this.#nodes, record, held);

@@ -242,14 +242,15 @@ export class VolumeLease {
    * R7: called only when the app is dead, or was never started. `unclean` says that its writes may not be on the volume yet: then
    * it is not `released`, and its silence is waited for, as if it had said nothing.
    */
-  release(state: "clean" | "unclean" | "as-found"): Promise<void> {
+  release(state: "clean" | "unclean" | "as-found", failures: number): Promise<void> {
     const life = this.#life;
     return this.#in_turn(async () => {
       if (!life) return;
       const over = this.#options.time.now_ns() >= life.chain_ns;
       this.#end(life, "it was released");
       // Whose silence is over already doesn't begin it anew.
-      const beat = state === "unclean" ? (over ? null : unclean(life)) : released(life, state);
+      const beat =
+        state === "unclean" ? (over ? null : unclean(life, failures)) : released(life, state, failures);
       if (beat && !this.#observer.owes(life.instance)) this.#observer.owe(beat);
       await this.#observer.look([]);
       if (this.#life === life) this.#life = null;
@@ -262,7 +263,7 @@ export class VolumeLease {
     if (!life) return null;
     const state = is_marked(life) ? "clean" : "as-found";
     if (this.#block?.life !== life || this.#block.state !== state) {
-      const content = encode_beat(released(life, state));
+      const content = encode_beat(released(life, state, 0));
       this.#block = { life, state, name: name_of.beat(life.instance), content };
     }
     return this.#block;

@@ -47,7 +47,7 @@ export function self_of(
 ): LockRecord {
   return {
     ...{ format: record_format, claim: String(claim), holder, instance, boot_id, address, volume_id },
-    ...{ state: "running", ttl_ms: tv_ms, since: new Date().toISOString() },
+    ...{ state: "running", ttl_ms: tv_ms, since: new Date().toISOString(), failures: 0 },
   };
 }
 
@@ -66,12 +66,12 @@ export function withdrawn(life: Life): Beat {
 }
 
 /** R7: of one whose app is dead, and its writes are on the volume. The same at any time, so that it can be prepared. */
-export function released(life: Life, state: "clean" | "as-found"): Beat {
-  const record: LockRecord | null = state === "clean" ? { ...life.self, state } : life.record;
+export function released(life: Life, state: "clean" | "as-found", failures: number): Beat {
+  const record: LockRecord | null = state === "clean" ? { ...life.self, state, failures } : life.record;
   return { ...beat_of(life), state: "released", seq: 0, record };
 }
 
 /** Of one whose app is dead, but what it wrote may not be on the volume: it is not `released`, and its silence is waited for. */
-export function unclean(life: Life): Beat {
-  return { ...beat_of(life), seq: life.seq + 1, record: { ...life.self, state: "unclean" } };
+export function unclean(life: Life, failures: number): Beat {
+  return { ...beat_of(life), seq: life.seq + 1, record: { ...life.self, state: "unclean", failures } };
 }

@@ -102,7 +102,7 @@ test("R7: a claim whose answer never came binds nobody, whether it was made or n
   assert.equal(again.claim, 2n, "no number is used twice");
   assert.equal(again.previous, null, "who never started anything is nobody to fence");
   assert.equal((await lease().observe()).silent, false);
-  await unlucky.release("clean");
+  await unlucky.release("clean", 0);
   assert.equal((await lease().observe()).silent, true, "the claim without an answer is withdrawn");
 });
 
@@ -126,7 +126,7 @@ test("R8: what is over goes with the next holder's beats, and only that", async 
   for (let turn = 0; turn < 3; turn++) {
     const one = lease();
     assert.equal((await one.acquire()).kind, "acquired");
-    await one.release("clean");
+    await one.release("clean", 0);
   }
   const holder = lease();
   assert.equal((await holder.acquire()).kind, "acquired");

@@ -19,7 +19,7 @@ export const uuid = (n: number): string => `00000000-0000-4000-8000-${String(n).
 export function a_record(claim: bigint, more: Partial<LockRecord> = {}): LockRecord {
   return {
     ...{ format: record_format, claim: String(claim), holder: `n${claim}`, instance: `run-${claim}` },
-    ...{ boot_id: "b", address: null, state: "running", volume_id, ttl_ms: tv_ms, since: "" },
+    ...{ boot_id: "b", address: null, state: "running", volume_id, ttl_ms: tv_ms, since: "", failures: 0 },
     ...more,
   };
 }
