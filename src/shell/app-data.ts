@@ -1,17 +1,16 @@
 // The app's data directory under the lock, before the app is started: looked at, and freed of lock files that nobody holds. What it means is
 // config/profiles/judge.ts's. No file operation on it runs in the controller.
 
-import { readFileSync } from "node:fs";
 import type { Config } from "../config/load.ts";
 import { profiles } from "../config/profiles/all.ts";
-import { data_directory, judge_data, mismatch, type ProcessKind } from "../config/profiles/judge.ts";
+import { data_directory, judge_data, mismatch } from "../config/profiles/judge.ts";
 import type { Profile } from "../config/profiles/profile.ts";
 import { quoted } from "../config/quoted.ts";
 import { ms_to_ns, type Time } from "../core/time.ts";
 import { ms } from "../core/timing.ts";
 import { type Operation, run_probe } from "../guard/probe.ts";
-import type { ProbeResult } from "../guard/probe-result.ts";
 import type { Log } from "../ops/log.ts";
+import { look_at_data, type Probed } from "./data-facts.ts";
 import type { HookResult } from "./perform.ts";
 
 export type AppDataOptions = {
@@ -26,11 +25,7 @@ export type AppDataOptions = {
 /** Each of its jobs may take so long. */
 const limit_ms = 10_000;
 
-const names_max = 10_000;
-/** A lock file is a few lines; a configuration may be long, and the rest of a longer one isn't looked at. */
-const file_max_bytes = 262_144;
-
-type Done = { result: ProbeResult } | { end: HookResult };
+type Done = Probed<HookResult>;
 
 export class AppData {
   readonly #options: AppDataOptions;
@@ -54,32 +49,21 @@ export class AppData {
       log.warn(`where ${app} keeps its data isn't known, so nothing of it was looked at; give --data`);
       return good;
     }
-    const probe = (operation: Operation): Promise<Done> => this.#probe(operation, directory, tenure);
-    const listed = await probe({ do: "list", path: directory, max: names_max });
-    if ("end" in listed) return listed.end;
-    const { error, content } = listed.result;
-    if (error !== undefined && error !== "ENOENT") {
-      log.warn(`${quoted(directory)} can't be looked at (${error}), so nothing of ${app}'s data was checked`);
+    const network = volumes.is_network(directory);
+    const looked = await look_at_data({ profile: name, directory, command, network }, (operation) =>
+      this.#probe(operation, directory, tenure),
+    );
+    if ("end" in looked) return looked.end;
+    if ("unseen" in looked) {
+      log.warn(looked.unseen);
       return good;
     }
-    const names = error === undefined ? content.toString().split("\0").slice(0, -1) : null;
-    const files = new Map<string, string>();
-    for (const file of [data.version?.files ?? [], data.stale, data.settings].flat()) {
-      if (names?.includes(file) !== true) continue;
-      const read = await probe({ do: "read", path: `${directory}/${file}`, max: file_max_bytes });
-      if ("end" in read) return read.end;
-      if (read.result.error === undefined) files.set(file, read.result.content.toString());
-    }
-    const { refusal, remove, warnings, notes } = judge_data(name, {
-      ...{ directory, names, files, command, process: kind_of_process },
-      network: volumes.is_network(directory),
-      image_version: (data.version && process.env[data.version.variable]) ?? null,
-    });
+    const { refusal, remove, warnings, notes } = judge_data(name, looked.facts);
     for (const note of notes) log.info(note);
     for (const warning of warnings) log.warn(warning);
     if (refusal !== null) return { failure: refusal, alive: false };
     for (const { file, because } of remove) {
-      const removed = await probe({ do: "unlink", path: `${directory}/${file}` });
+      const removed = await this.#probe({ do: "unlink", path: `${directory}/${file}` }, directory, tenure);
       if ("end" in removed) return removed.end;
       const failed = removed.result.error;
       const path = quoted(`${directory}/${file}`);
@@ -97,18 +81,5 @@ export class AppData {
     if (result) return { result };
     const failure = `${quoted(directory)} did not answer within ${ms(limit_ms)}; see docs/storage.md`;
     return { end: { failure, alive: end.how === "undead" } };
-  }
-}
-
-/** In this PID namespace, which is the app's. A thread's number counts as its process's, as it does for kill(2). */
-function kind_of_process(pid: number): ProcessKind {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    const [, name = ""] = /^Name:\t(.*)$/m.exec(status) ?? [];
-    const group = Number(/^Tgid:\t(\d+)$/m.exec(status)?.[1]);
-    const ours = group === process.pid || group === process.ppid || name.startsWith("lh-");
-    return ours ? "ours" : "other";
-  } catch {
-    return "none";
   }
 }

@@ -164,7 +164,7 @@ test("Marathon: grace period, health checks, upgrades", async (t) => {
 });
 
 test("compose: grace period, stop signal, restart", async (t) => {
-  const good = `services:\n  db:\n    entrypoint: ["/opt/leasehold/leasehold", "run", "--"]\n    environment: { LEASEHOLD_STOP_TIMEOUT: 30s, LEASEHOLD_NODE: "\${HOST}" }\n    stop_grace_period: 1m\n    restart: always\n  other: { image: x }\n`;
+  const good = `services:\n  db:\n    entrypoint: ["/opt/leasehold/leasehold", "run", "--", "docker-entrypoint.sh"]\n    command: [mysqld]\n    environment: { LEASEHOLD_PROFILE: mysql, LEASEHOLD_STOP_TIMEOUT: 30s, LEASEHOLD_NODE: "\${HOST}" }\n    stop_grace_period: 1m\n    restart: always\n  other: { image: x }\n`;
   const text = await explained(t, "compose", good);
   assert.match(text, /^service db: a requested stop takes at most 33 s/m);
   assert.match(text, /fits {3}stop_grace_period is 60 s/);
@@ -179,6 +179,28 @@ test("compose: grace period, stop signal, restart", async (t) => {
   assert.match(bad, /after a loss leasehold ends with 80, and nobody starts it again; give restart: always/);
   assert.match(bad, /init: true makes another program the first process/);
   assert.match(bad, /78 4 things there are wrong/);
+});
+
+test("a missing command, and one that is another app's than the profile's", async (t) => {
+  const without = await explained(
+    t,
+    "compose",
+    `services:\n  db:\n    entrypoint: [/opt/leasehold/leasehold, run, --]\n    restart: always\n    stop_grace_period: 5m\n`,
+  );
+  assert.match(
+    without,
+    /wrong {2}leasehold is given no command there, .*; give entry point and command of the image after --\./,
+  );
+  assert.match(without, /78 one thing there is wrong/);
+  const other = await explained(
+    t,
+    "compose",
+    `services:\n  db:\n    command: leasehold run --profile postgres -- docker-entrypoint.sh mysqld\n    restart: always\n    stop_grace_period: 5m\n`,
+  );
+  assert.match(
+    other,
+    /wrong {2}the command runs mysqld, and the profile is postgres; give --profile for MySQL\./,
+  );
 });
 
 test("what only the shell there knows doesn't keep the rest from being read", async (t) => {

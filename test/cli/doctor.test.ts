@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { type AppFacts, read_app } from "../../src/cli/doctor/app.ts";
 import type { Facts } from "../../src/cli/doctor/facts.ts";
 import { diagnose } from "../../src/cli/doctor/judge.ts";
 import { load_settings } from "../../src/config/load.ts";
@@ -22,8 +26,14 @@ const docker: Facts = {
   oom_group: false,
 };
 
-async function said(facts: Partial<Facts>, flags: Parameters<typeof load_settings>[0] = { volume: ["/v"] }) {
-  const all = diagnose({ ...docker, ...facts }, await load_settings(flags, {}));
+const an_app: AppFacts = { command: ["mysqld"], program: "good", mismatch: null, data: null };
+
+async function said(
+  facts: Partial<Facts>,
+  flags: Parameters<typeof load_settings>[0] = { volume: ["/v"] },
+  app: Partial<AppFacts> = {},
+) {
+  const all = diagnose({ ...docker, ...facts }, await load_settings(flags, {}), { ...an_app, ...app });
   return all.filter(({ how }) => how !== "good").map(({ how, sentence }) => `${how} ${sentence}`);
 }
 
@@ -84,6 +94,65 @@ test("CAP_KILL missing and not the first process: leasehold would refuse", async
 
 test("no volume is told", async () => {
   assert.match((await said({}, {})).join("\n"), /only the lock protects the data; give --volume PATH$/);
+});
+
+const apps: readonly (readonly [what: string, app: Partial<AppFacts>, sentence: RegExp])[] = [
+  ["no command", { command: [] }, /^weak no command was given, so nothing is said of it; give it after --$/],
+  [
+    "a wrong entry point",
+    { program: "missing" },
+    /^wrong "mysqld" is not in this image \(127\); give the image's own/,
+  ],
+  [
+    "no permission",
+    { program: "not-executable" },
+    /^wrong "mysqld" is there and can't be executed \(126\); chmod \+x/,
+  ],
+  [
+    "a script of another system",
+    { program: { interpreter: "/bin/bash\r" } },
+    /^wrong the first line of "mysqld" names "\/bin\/bash\\r", which is not in this image \(127\); install that/,
+  ],
+  ["another app's command", { mismatch: "the command runs x; give y" }, /^wrong the command runs x; give y$/],
+  [
+    "another app's data",
+    { data: { refusal: "it holds data of x; give y", remove: [], warnings: [], notes: [] } },
+    /^wrong it holds data of x; give y$/,
+  ],
+  [
+    "data that can't be seen",
+    { data: { unseen: "it can't be looked at" } },
+    /^weak it can't be looked at; run doctor as/,
+  ],
+];
+for (const [what, app, sentence] of apps)
+  test(`${what} is told, with the remedy, before anything is started`, async () => {
+    const lines = await said({}, undefined, app);
+    assert.equal(lines.length, 1, lines.join("\n"));
+    assert.match(lines[0] ?? "", sentence);
+  });
+
+test("the command is looked for as the guard executes it, the data as the app would find it", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "leasehold-doctor-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const script = (name: string, line: string, mode: number): string => {
+    writeFileSync(join(folder, name), line, { mode });
+    return join(folder, name);
+  };
+  const settings = await load_settings({ profile: "postgres", data: folder }, {});
+  const program_of = async (command: string) => (await read_app([command], settings)).program;
+  assert.equal(await program_of("sh"), "good");
+  assert.equal(await program_of("no-such-program"), "missing");
+  assert.equal(await program_of(script("plain", "#!/bin/sh\n", 0o644)), "not-executable");
+  assert.equal(await program_of(script("run", "#!/bin/sh -e\n", 0o755)), "good");
+  assert.deepEqual(await program_of(script("crlf", "#!/bin/sh\r\n", 0o755)), { interpreter: "/bin/sh\r" });
+  const { mismatch, data } = await read_app(["mysqld"], settings);
+  assert.match(mismatch ?? "", /the command runs mysqld, and the profile is postgres/);
+  assert.ok(data && "refusal" in data);
+  assert.deepEqual([data.refusal, data.notes.length], [null, 1]);
+  script("ibdata1", "", 0o600);
+  const other = await read_app(["postgres"], settings);
+  assert.match((other.data && "refusal" in other.data && other.data.refusal) || "", /holds data of MySQL/);
 });
 
 test("on this machine it says something about each, and its help fits", async () => {

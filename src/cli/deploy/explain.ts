@@ -2,17 +2,18 @@
 // right things.
 
 import { parseAllDocuments } from "yaml";
-import type { Flags } from "../../config/load.ts";
+import type { Flags, Settings } from "../../config/load.ts";
+import { mismatch } from "../../config/profiles/judge.ts";
 import { quoted } from "../../config/quoted.ts";
 import { read_file } from "../../config/read-file.ts";
 import { ms } from "../../core/timing.ts";
 import { ConfigError } from "../../errors.ts";
 import { stop_budget } from "../budget.ts";
 import { compose_places } from "./compose.ts";
-import type { Place } from "./finding.ts";
+import { type Finding, type Place, wrong } from "./finding.ts";
 import { kubernetes_places } from "./kubernetes.ts";
 import { marathon_places } from "./marathon.ts";
-import { runs_leasehold, settings_of } from "./settings.ts";
+import { app_of, runs_leasehold, settings_of } from "./settings.ts";
 
 export const orchestrators = ["kubernetes", "marathon", "compose"] as const;
 type Orchestrator = (typeof orchestrators)[number];
@@ -43,7 +44,7 @@ export async function explain_file(
     );
   }
   const lines: string[] = [];
-  let wrong = 0;
+  let count = 0;
   for (const place of ours) {
     const { settings, unread } = await settings_of(place, flags);
     const { needed_ms, parts } = stop_budget(settings);
@@ -52,12 +53,25 @@ export async function explain_file(
       lines.push(
         `  note   its configuration file ${quoted(unread)} isn't read here: give what it says, e.g. --stop-timeout`,
       );
-    for (const finding of place.judge(settings)) {
-      if (finding.wrong) wrong++;
+    for (const finding of [...of_app(place, settings), ...place.judge(settings)]) {
+      if (finding.wrong) count++;
       lines.push(`  ${finding.wrong ? "wrong" : "fits "}  ${finding.sentence}.`);
     }
   }
-  return { lines, wrong };
+  return { lines, wrong: count };
+}
+
+function of_app(place: Place, { profile }: Settings): Finding[] {
+  const command = app_of(place);
+  if (command?.length === 0)
+    return [
+      wrong(
+        "leasehold is given no command there, and the image's own counts no more once the entry point is replaced",
+        "give entry point and command of the image after --",
+      ),
+    ];
+  const other = command === null || profile === null ? null : mismatch(profile, command);
+  return other === null ? [] : [{ wrong: true, sentence: other }];
 }
 
 /** JSON is YAML, too. */

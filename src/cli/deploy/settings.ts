@@ -27,9 +27,23 @@ export async function settings_of(
   return { settings, unread: typeof unread === "string" ? unread : null };
 }
 
+const words_of = (command: readonly string[]): readonly string[] =>
+  command.length === 1 ? (command[0] ?? "").split(/\s+/) : command;
+const begin_in = (words: readonly string[]): number =>
+  words.findIndex((word) => word === "leasehold" || word.endsWith("/leasehold"));
+
+/** The app's command. Empty: leasehold is run there, without one. null: the image says it. */
+export function app_of({ command }: Pick<Place, "command">): readonly string[] | null {
+  const words = words_of(command);
+  const begin = begin_in(words);
+  if (begin < 0) return command.length > 0 ? words : null;
+  const end = words.indexOf("--", begin);
+  return end < 0 ? [] : words.slice(end + 1).filter((word) => word !== "");
+}
+
 function flags_in(command: readonly string[], where: string): Flags {
-  const words = command.length === 1 ? (command[0] ?? "").split(/\s+/) : command;
-  const begin = words.findIndex((word) => word === "leasehold" || word.endsWith("/leasehold"));
+  const words = words_of(command);
+  const begin = begin_in(words);
   const flags: Record<string, string | readonly string[]> = {};
   if (begin < 0) return flags;
   const rest = words.slice(begin + 1);

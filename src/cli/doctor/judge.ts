@@ -2,6 +2,8 @@
 
 import type { Settings } from "../../config/load.ts";
 import { ms } from "../../core/timing.ts";
+import { quoted } from "../../config/quoted.ts";
+import type { AppFacts } from "./app.ts";
 import type { Facts } from "./facts.ts";
 
 /** wrong: leasehold refuses to start, or a promise doesn't hold. weak: it holds with less to spare. */
@@ -20,7 +22,7 @@ const cpus_least = 1;
 /** The guard, the controller's threads, the pump and some jobs. */
 const pids_least = 64;
 
-export function diagnose(facts: Facts, settings: Settings): Diagnosis[] {
+export function diagnose(facts: Facts, settings: Settings, app: AppFacts): Diagnosis[] {
   return [
     kernel(facts),
     ...proc(facts),
@@ -46,6 +48,7 @@ export function diagnose(facts: Facts, settings: Settings): Diagnosis[] {
         ]
       : []),
     storage(settings),
+    ...of_app(app),
   ];
 }
 
@@ -124,4 +127,31 @@ function storage({ volumes }: Settings): Diagnosis {
   return volumes.length > 0
     ? good(`${volumes.map(({ path }) => path).join(", ")}: leasehold volume check says whether it works`)
     : weak("there is no --volume, so that only the lock protects the data", "give --volume PATH");
+}
+
+function of_app({ command, program, mismatch, data }: AppFacts): Diagnosis[] {
+  const name = quoted(command[0] ?? "");
+  const all: Diagnosis[] = [];
+  if (command.length === 0)
+    all.push(weak("no command was given, so nothing is said of it", "give it after --"));
+  else if (program === "good") all.push(good(`${name} is there and can be executed`));
+  else if (program === "missing")
+    all.push(
+      wrong(`${name} is not in this image (127)`, "give the image's own entry point and command after --"),
+    );
+  else if (program === "not-executable")
+    all.push(wrong(`${name} is there and can't be executed (126)`, "chmod +x, or run it by its interpreter"));
+  else
+    all.push(
+      wrong(
+        `the first line of ${name} names ${quoted(program.interpreter)}, which is not in this image (127)`,
+        "install that, or mend the line (its end, too: no carriage return)",
+      ),
+    );
+  if (mismatch !== null) all.push({ how: "wrong", sentence: mismatch });
+  if (data === null) return all;
+  if ("unseen" in data) return [...all, weak(data.unseen, "run doctor as the user of leasehold")];
+  if (data.refusal !== null) all.push({ how: "wrong", sentence: data.refusal });
+  all.push(...data.notes.map(good));
+  return [...all, ...data.warnings.map((sentence): Diagnosis => ({ how: "weak", sentence }))];
 }
