@@ -150,9 +150,9 @@ test("the command is looked for as the guard executes it, the data as the app wo
   assert.match(mismatch ?? "", /the command runs mysqld, and the profile is postgres/);
   assert.ok(data && "refusal" in data);
   assert.deepEqual([data.refusal, data.notes.length], [null, 1]);
-  script("ibdata1", "", 0o600);
+  script("WiredTiger", "", 0o600);
   const other = await read_app(["postgres"], settings);
-  assert.match((other.data && "refusal" in other.data && other.data.refusal) || "", /holds data of MySQL/);
+  assert.match((other.data && "refusal" in other.data && other.data.refusal) || "", /holds data of MongoDB/);
 });
 
 test("on this machine it says something about each, and its help fits", async () => {
