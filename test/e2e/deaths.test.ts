@@ -186,7 +186,7 @@ for (const [when, { options, job, dead }] of Object.entries(lives)) {
     const doomed = await h.app_tree(processes);
     await h.event("registered");
     const job_guard = await h.until(() => job(t, h));
-    const below = await h.tree_below(job_guard, 4);
+    const below = await h.settled_below(job_guard, 4);
     h.kill(job_guard, "SIGSTOP"); // it would end at once
     for (const pid of dead(h)) h.kill(pid, "SIGKILL");
     await h.gone(doomed);

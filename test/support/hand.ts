@@ -235,6 +235,16 @@ export class Hand {
       return tree.length >= least && tree;
     }, `a tree of ${least} processes`);
   }
+  /** When nothing of it comes or goes any more: between the two forks of a daemon there is one more. */
+  async settled_below(pid: number, least: number): Promise<Process[]> {
+    for (let before = await this.tree_below(pid, least); ;) {
+      await this.sleep(100);
+      const tree = await this.tree_below(pid, least);
+      const pids = new Set(before.map((process) => process.pid));
+      if (tree.length === before.length && tree.every((process) => pids.has(process.pid))) return tree;
+      before = tree;
+    }
+  }
   alive(processes: readonly Process[]): Process[] {
     return processes.filter(is_alive);
   }
