@@ -130,7 +130,7 @@ struct tree {
 bool tree_open(struct tree *t);
 /* One look: SIGKILL to every child but its own, and with deep to every descendant that is found below one. */
 void tree_sweep(struct tree *t, bool deep);
-/* Kills what is found below one child, not reaped yet, which itself stays. */
+/* Kills what is found below one child, not reaped yet, or below each (0); they themselves stay. */
 void tree_kill_below(struct tree *t, pid_t child);
 /* Signals every child but its own, no deeper. */
 void tree_signal_children(struct tree *t, int sig);

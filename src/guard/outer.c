@@ -413,6 +413,7 @@ static void watch_inner(uint64_t now) {
 /* Children that outer did not start: left by a dead job guard, or by a process that an engine put into the container. */
 static void kill_strays(uint64_t now) {
     if (o.takeover) return;
+    tree_kill_below(&o.tree, 0); /* a job guard last: with it goes the lock for which a release waits */
     tree_sweep(&o.tree, false);
     o.clean = o.tree.left == 0 && o.controller == 0;
     o.strays_at = now + (o.tree.left ? 5 : STRAY_MS) * NS_PER_MS;

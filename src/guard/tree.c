@@ -167,7 +167,8 @@ static void kill_below_child(struct tree *t, pid_t pid, int depth) {
 
 void tree_kill_below(struct tree *t, pid_t child) {
     t->budget = DEEP_MOST;
-    kill_below_child(t, child, 0);
+    if (child) kill_below_child(t, child, 0);
+    else each_child(t, kill_below_child, 0);
 }
 
 static void signal_child(struct tree *t, pid_t pid, int sig) {
@@ -181,8 +182,7 @@ void tree_signal_children(struct tree *t, int sig) { each_child(t, signal_child,
 void tree_sweep(struct tree *t, bool deep) {
     t->left = t->denied = 0, t->sample = 0;
     tree_signal_children(t, SIGKILL);
-    t->budget = deep ? DEEP_MOST : 0;
-    if (deep) each_child(t, kill_below_child, 0);
+    if (deep) tree_kill_below(t, 0);
 }
 
 bool tree_kill(struct tree *t, pid_t main, uint64_t now) {

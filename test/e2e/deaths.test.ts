@@ -7,6 +7,7 @@ import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 import { test, type TestContext } from "node:test";
 import { promisify } from "node:util";
 import { app, compile, guard, hand, type Hand } from "../support/hand.ts";
+import { descendants, is_alive } from "../support/processes.ts";
 import { requires } from "../support/requires.ts";
 
 const root = process.getuid?.() === 0;
@@ -170,7 +171,7 @@ const lives: Record<string, Lives> = {
   "while outer and the controller get kill -9": {
     options: ["--job", long_job.join(" ")],
     job: (_, h) => h.maybe_role("lh-job"),
-    dead: (h) => [h.controller, h.outer],
+    dead: (h) => [h.outer, h.controller], // the other way round outer would begin to kill
   },
   "that is none of the controller's, while that gets kill -9": {
     options: [],
@@ -201,6 +202,20 @@ for (const [when, { options, job, dead }] of Object.entries(lives)) {
     assert.equal((await h.event("released")).record, "record 7");
   });
 }
+
+test("outer is killed when it has just killed the job guard: nothing of the job is left", async (t) => {
+  const options = ["--ttl", "20000", "--grace", "0", "--job", long_job.join(" ")];
+  const h = await running(t, { controller: options });
+  const job_guard = await h.until(() => h.maybe_role("lh-job"));
+  const below = await h.settled_below(job_guard, 4);
+  const [watched] = h.alive([...below, ...descendants(h.controller)]).filter(({ pid }) => pid === job_guard);
+  assert.ok(watched);
+  h.kill(job_guard, "SIGSTOP"); // it would kill them itself
+  h.kill(h.controller, "SIGKILL");
+  while (is_alive(watched)); // what follows is a matter of a millisecond
+  h.kill(h.outer, "SIGKILL");
+  await h.gone(below);
+});
 
 // ---- by accident ----
 

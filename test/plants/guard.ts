@@ -294,6 +294,14 @@ export const plants: Plant[] = [
     name: "started in the background",
   },
   {
+    what: "a job guard is killed before what it guards",
+    file: "outer.c",
+    from: "    tree_kill_below(&o.tree, 0); /* a job guard last",
+    to: "    /* a job guard last",
+    test: "e2e/deaths.test.ts",
+    name: "outer is killed when it has just killed the job guard",
+  },
+  {
     what: "it starts although it could not kill an app that changes its user",
     file: "outer.c",
     from: "    check_can_kill();\n    make_page",
