@@ -20,14 +20,23 @@ const built = join(root, "dist/test");
  * Compiles C sources, paths below the project, into a program named like the first one. Static, so that it runs in any root.
  */
 export function compile(...sources: string[]): string {
-  const program = join(built, basename(sources[0] ?? "", ".c"));
-  if (process.env.LEASEHOLD_TEST_COMPILED !== undefined && existsSync(program)) return program;
+  return compiled(sources, "", ["-static"]);
+}
+/** The same, to be loaded before another program's own libraries. */
+export function compile_shared(source: string): string {
+  return compiled([source], ".so", ["-shared", "-fPIC"]);
+}
+function compiled(sources: string[], ending: string, flags: string[]): string {
+  const output = join(built, `${basename(sources[0] ?? "", ".c")}${ending}`);
+  if (process.env.LEASEHOLD_TEST_COMPILED !== undefined && existsSync(output)) return output;
   mkdirSync(built, { recursive: true });
-  const command = 'out=$0; cc -O1 -Wall -Wextra -Werror -static -o "$out.$$" "$@" && mv "$out.$$" "$out"';
+  const command = 'out=$0; cc -O1 -Wall -Wextra -Werror -o "$out.$$" "$@" && mv "$out.$$" "$out"';
   const files = sources.map((source) => join(root, source));
-  const { status, stderr } = spawnSync("sh", ["-c", command, program, ...files], { encoding: "utf8" });
+  const { status, stderr } = spawnSync("sh", ["-c", command, output, ...flags, ...files], {
+    encoding: "utf8",
+  });
   assert.equal(status, 0, stderr);
-  return program;
+  return output;
 }
 export const app = compile("test/fixtures/app.c");
 

@@ -7,7 +7,10 @@ import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { at_end } from "./at-end.ts";
+import { compile_shared } from "./hand.ts";
 import { descendants } from "./processes.ts";
+
+const registers = compile_shared("test/fixtures/uml-registers.c");
 
 export type UmlOptions = {
   /** The body of a shell script, run as root. Its stdin is empty; stdout and stderr are the result's output. */
@@ -71,7 +74,7 @@ export async function run_in_uml(options: UmlOptions): Promise<UmlResult> {
  */
 async function boot(folder: string, init: string, timeout_ms: number, memory_mb: number): Promise<string> {
   const kernel = [
-    "linux.uml",
+    ...["env", `LD_PRELOAD=${registers}`, "linux.uml"],
     `mem=${memory_mb}M`,
     "rootfstype=hostfs",
     "rootflags=/",
