@@ -2,72 +2,43 @@
 // same time: Node has one thread alone for a stream of one frame, and that is half as fast as tar and zstd.
 
 import { promisify } from "node:util";
-import { zstdCompress, zstdDecompress } from "node:zlib";
+import { zstdCompress } from "node:zlib";
 
 /** Before it is compressed. Smaller ones compress worse: of 4 MiB by 1.5 %, of 1 MiB by 5 %. */
 export const frame_bytes = 4 << 20;
-/** What is read may have been written by another version; it is taken into memory whole. */
-const frame_max_bytes = 4 * frame_bytes;
-/** One is worked on while the next one is read. A third brought nothing on two cores, and the app wants to run, too. */
+/** One is compressed while the next one is read. A third brought nothing on two cores, and the app wants to run, too. */
 const at_once = 2;
 const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
 
 /** Each chunk as a frame. */
-export function frames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  // The result in one piece: each piece costs a way to the thread and back.
-  return in_turn(chunks, (chunk) => compress(chunk, { chunkSize: frame_bytes }));
-}
-
-/** What is in the frames, each whole, wherever the chunks begin and end. Throws an Error of what is no frame, or too large. */
-export function contents(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const limits = { chunkSize: frame_bytes, maxOutputLength: frame_max_bytes };
-  return in_turn(whole(chunks), (frame) => decompress(frame, limits).catch(refuse));
-}
-
-async function* in_turn(
-  pieces: AsyncIterable<Buffer>,
-  work: (piece: Buffer) => Promise<Buffer>,
-): AsyncGenerator<Buffer> {
+export async function* frames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const waiting: Promise<Buffer>[] = [];
-  for await (const piece of pieces) {
-    const done = work(piece);
-    done.catch(() => {}); // it is awaited in its turn
-    waiting.push(done);
+  for await (const chunk of chunks) {
+    // The result in one piece: each piece costs a way to the thread and back.
+    const frame = compress(chunk, { chunkSize: frame_bytes });
+    frame.catch(() => {}); // it is awaited in its turn
+    waiting.push(frame);
     if (waiting.length < at_once) continue;
     const [first] = waiting.splice(0, 1);
     if (first) yield await first;
   }
-  for (const done of waiting) yield await done;
+  for (const frame of waiting) yield await frame;
 }
 
-function too_large(): Error {
-  return new Error(`a frame of it is of more than ${frame_max_bytes} bytes`);
-}
-
-function refuse(error: unknown): never {
-  throw error instanceof Error && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
-    ? too_large()
-    : error;
-}
-
-/** The same bytes, each frame in one piece, and what is left at the end. */
-export async function* whole(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/**
+ * The same bytes, cut where a frame ends. Node's decompressor (24.21) goes on with the next frame in its next chunk, and drops
+ * what follows an end in the same one.
+ */
+export async function* cut_at_ends(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const ends = new Ends();
-  let begun: Buffer[] = [];
-  let begun_bytes = 0;
   for await (const chunk of chunks) {
     let from = 0;
     for (const end of ends.in(chunk)) {
-      yield Buffer.concat([...begun, chunk.subarray(from, end)]);
-      [begun, begun_bytes, from] = [[], 0, end];
+      yield chunk.subarray(from, end);
+      from = end;
     }
-    if (from === chunk.length) continue;
-    begun.push(chunk.subarray(from));
-    begun_bytes += chunk.length - from;
-    if (begun_bytes > frame_max_bytes) throw too_large();
+    if (from < chunk.length) yield chunk.subarray(from);
   }
-  if (begun.length > 0) yield Buffer.concat(begun);
 }
 
 const magic = 0xfd_2f_b5_28;

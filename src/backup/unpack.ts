@@ -21,11 +21,12 @@ import {
 } from "node:fs";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { createZstdDecompress } from "node:zlib";
 import { extract as tar_extract, type Entry as TarEntry, type Headers } from "tar-stream";
 import { quoted } from "../config/quoted.ts";
 import { type Entry, refusal_of } from "./entry.ts";
 import type { Manifest } from "./manifest.ts";
-import { contents } from "./frames.ts";
+import { cut_at_ends } from "./frames.ts";
 import type { Meter } from "./meter.ts";
 
 /** The archive isn't what its manifest says, or holds what must not be there. */
@@ -66,8 +67,8 @@ export async function unpack(path: string, said: Said, into: string | null, mete
   const reading = pipeline(
     createReadStream(path, { highWaterMark: chunk_bytes }),
     stored,
-    contents,
-    in_pieces,
+    cut_at_ends,
+    createZstdDecompress({ chunkSize: chunk_bytes }),
     raw,
     extract,
   );
@@ -83,12 +84,6 @@ export async function unpack(path: string, said: Said, into: string | null, mete
   if (stored_bytes !== said.stored_bytes)
     throw new BadArchive(`it has ${stored_bytes} bytes, and its manifest says ${said.stored_bytes}`);
   if (hash.digest("hex") !== said.sha256) throw new BadArchive("it doesn't have the SHA-256 of its manifest");
-}
-
-/** Of what is written at once, and may be a hole as a whole. */
-async function* in_pieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks)
-    for (let at = 0; at < chunk.length; at += chunk_bytes) yield chunk.subarray(at, at + chunk_bytes);
 }
 
 function is_system(reason: unknown): boolean {
