@@ -90,8 +90,8 @@ const faults: readonly Fault[] = [
       podman.run("exec", id, ...(image.eat ?? [])).catch(() => undefined),
   },
 ];
-export const faults_of = ({ eat }: Image): readonly Fault[] =>
-  eat ? faults : faults.filter(({ what }) => !what.endsWith("by the app"));
+export const faults_of = ({ eat, locks_files = false }: Image): readonly Fault[] =>
+  faults.filter((fault) => (eat || !fault.what.endsWith("by the app")) && !(locks_files && fault === pause));
 
 const take_memory = `
 import os, sys, time

@@ -17,6 +17,8 @@ export type Image = {
   stored: readonly string[];
   /** In a container of the image without its entry point, after the last one has been stopped: ends with 0 when the files are sound. */
   check: readonly string[];
+  /** The server locks its files, also while it is frozen: on one machine the other one's can't start before it is thawed. */
+  locks_files?: boolean;
   /** In the container that serves: makes the server itself take more memory than the 900 MB that it may. */
   eat?: readonly string[];
 };
@@ -57,6 +59,7 @@ export const mariadb_image: Image = {
   volume: "/var/lib/mysql",
   cmd: ["mariadbd", "--bind-address=0.0.0.0", "--innodb-buffer-pool-size=32M"],
   protocol: mariadb_protocol,
+  locks_files: true,
   stored: ["mariadb", "-N", "-e", "check table app.written extended; select number from app.written"],
   check: ["sh", "-c", "find /var/lib/mysql/app -name '*.ibd' -exec innochecksum '{}' +"],
 };
