@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -143,6 +143,8 @@ test("the command is looked for as the guard executes it, the data as the app wo
   const program_of = async (command: string) => (await read_app([command], settings)).program;
   assert.equal(await program_of("sh"), "good");
   assert.equal(await program_of("no-such-program"), "missing");
+  symlinkSync("loop", join(folder, "loop"));
+  assert.equal(await program_of(join(folder, "loop")), "missing");
   assert.equal(await program_of(script("plain", "#!/bin/sh\n", 0o644)), "not-executable");
   assert.equal(await program_of(script("run", "#!/bin/sh -e\n", 0o755)), "good");
   assert.deepEqual(await program_of(script("crlf", "#!/bin/sh\r\n", 0o755)), { interpreter: "/bin/sh\r" });

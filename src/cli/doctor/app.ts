@@ -36,12 +36,19 @@ export async function read_app(command: readonly string[], settings: Settings): 
 function program(name: string): AppFacts["program"] {
   const folders = (process.env.PATH ?? "").split(delimiter);
   const paths = name.includes("/") ? [name] : folders.map((folder) => join(folder, name));
-  const is_file = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
   const there = paths.filter(is_file);
   const [path] = there.filter(is_executable);
   if (path === undefined) return there.length > 0 ? "not-executable" : "missing";
   const [, interpreter] = /^#![ \t]*([^ \t\n]+)/.exec(beginning(path)) ?? [];
   return interpreter === undefined || is_file(interpreter) ? "good" : { interpreter };
+}
+
+function is_file(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false; // not there, a link to itself, or in a folder that can't be entered: not for leasehold either
+  }
 }
 
 function is_executable(path: string): boolean {
