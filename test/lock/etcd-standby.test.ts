@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, test, type TestContext } from "node:test";
+import { EtcdGateway } from "../../src/lock/etcd/gateway.ts";
 import { EtcdLock } from "../../src/lock/etcd/lock.ts";
 import { type Etcd, start_etcd } from "../support/etcd.ts";
 import { requires } from "../support/requires.ts";
@@ -30,6 +31,29 @@ async function place(t: TestContext): Promise<{ open: Open; etcd: Etcd; path: st
 }
 
 crowd("etcd", async (t) => (await place(t))?.open ?? null);
+
+test("closed while it is being taken: nothing is watched for ever", async (t) => {
+  const here = await place(t);
+  if (here === null) return;
+  const target = { endpoints: here.etcd.endpoints, tls: false, path: here.path };
+  const identity = { holder: "node", instance: "a", boot_id: "", address: null, volume_id: null };
+  const options = { identity, ttl_ms: 10_000, attempt_ms: 1500, time: real_time, on_lost: () => {} };
+  const api = new EtcdGateway(target, options);
+  const watched: AbortSignal[] = [];
+  const watch = api.watch.bind(api);
+  api.watch = (key, after_revision, on_event, abort) => {
+    watched.push(abort);
+    return watch(key, after_revision, on_event, abort);
+  };
+  const lock = new EtcdLock(target, options, api);
+  const taking = lock.take().catch(() => null);
+  await lock.close();
+  await taking;
+  assert.deepEqual(
+    watched.map(({ aborted }) => aborted).filter((aborted) => !aborted),
+    [],
+  );
+});
 
 for (const renewed of [false, true]) {
   const what = renewed ? "a renewal and the end" : "the end";

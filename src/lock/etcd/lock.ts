@@ -46,6 +46,7 @@ export class EtcdLock implements Lock {
   /** A release that has begun. Until it is confirmed, what it asked for may be applied at any time: nothing is taken or proved. */
   #releasing: [ReleaseState, number] | undefined;
   #tenure: OwnTenure | undefined;
+  #closed = false;
 
   constructor(target: EtcdTarget, options: LockOptions, api: EtcdApi = new EtcdGateway(target, options)) {
     this.url = url_of(target);
@@ -174,6 +175,7 @@ export class EtcdLock implements Lock {
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     this.#tenure?.watch.abort();
     await this.#registration.end();
     if (!this.#tenure)
@@ -245,6 +247,7 @@ export class EtcdLock implements Lock {
     const { since } = parse_record(key.value, this.#keys.lock);
     const tenure = { ...key, over: null, watch: new AbortController(), previous, marked, since };
     this.#tenure = tenure;
+    if (this.#closed) tenure.watch.abort(); // it was taken meanwhile
     const { time, on_lost } = this.#options;
     const told = (because: string): void => {
       this.#end(tenure, because);
