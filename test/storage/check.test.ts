@@ -6,6 +6,8 @@ import { randomUUID } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { run_probe } from "../../src/guard/probe.ts";
 import { plain_volume, type VolumeRequirement } from "../../src/config/volume.ts";
 import { check_volume } from "../../src/storage/check.ts";
 import {
@@ -272,6 +274,30 @@ test("remounted read-only, and read-only since an ext4 error, are read-only", as
   // The kernel's own way to provoke one: it treats this as damage that it has found.
   writeFileSync(`/sys/fs/ext4/${loop}/trigger_fs_error`, "a test of leasehold\n");
   assert.match(await said(path), /^read-only: /);
+});
+
+test("an ext4 error in the middle of a check is never told as content that came back wrong", async (t) => {
+  if (!requires(t, "root", "mkfs.ext4")) return;
+  const folder = mounts_folder(t);
+  // What was written is dropped only if the error comes between a file's opening and its sync: hence the rounds.
+  const content = Buffer.alloc(32_768, "x");
+  for (let round = 0; round < 20; round++) {
+    const path = ext4(folder, `v${round}`);
+    sh('mount -o remount,errors=remount-ro "$1"', path);
+    const loop = sh('findmnt -no SOURCE "$1"', path).trim().replace("/dev/", "");
+    const operations = Array.from({ length: 200 }, (_, at) => ({
+      do: "check" as const,
+      path: join(path, `${at}`),
+      content,
+    }));
+    const deadline_ns = time.now_ns() + 60_000_000_000n;
+    const checks = run_probe(operations, { deadline_ns, now_ns: () => time.now_ns(), guard });
+    while (!readdirSync(path).includes("20")) await setTimeout(1);
+    writeFileSync(`/sys/fs/ext4/${loop}/trigger_fs_error`, "a test of leasehold\n");
+    const { results } = await checks;
+    const { error } = results.at(-1) ?? {};
+    assert.ok(error === "EROFS" || error === "EIO", `${error} after ${results.length} checks`);
+  }
 });
 
 test("a directory that this user may not write is read-only, one that it may not read is refused", async (t) => {

@@ -21,7 +21,7 @@ function mounted(): Mounted {
     case "ext4": {
       // Few inodes, and blocks that are kept for nobody.
       sh(
-        "truncate --size 32M /run/image; mkfs.ext4 -q -N 64 -m 0 /run/image; mkdir $0; mount -o loop /run/image $0",
+        "truncate --size 32M /run/image; mkfs.ext4 -q -N 64 -m 0 /run/image; mkdir $0; mount -o loop,errors=remount-ro /run/image $0",
       );
       return { stop() {}, resume() {} };
     }
@@ -70,11 +70,7 @@ switch (fault) {
     play.fault(() => sh("i=0; while touch $0/filler-$i 2>/dev/null; do i=$((i+1)); done"));
     break;
   case "ext4-error": // as a broken disk would have it
-    play.fault(() =>
-      sh(
-        "mount -o remount,errors=remount-ro $0; echo x >/sys/fs/ext4/$(basename $(findmnt -no SOURCE $0))/trigger_fs_error",
-      ),
-    );
+    play.fault(() => sh("echo x >/sys/fs/ext4/$(basename $(findmnt -no SOURCE $0))/trigger_fs_error"));
     break;
   case "remounted":
     play.fault(() => sh("mount -o remount,ro $0"));
