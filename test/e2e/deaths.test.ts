@@ -203,18 +203,24 @@ for (const [when, { options, job, dead }] of Object.entries(lives)) {
   });
 }
 
-test("outer is killed when it has just killed the job guard: nothing of the job is left", async (t) => {
-  const options = ["--ttl", "20000", "--grace", "0", "--job", long_job.join(" ")];
-  const h = await running(t, { controller: options });
-  const job_guard = await h.until(() => h.maybe_role("lh-job"));
-  const below = await h.settled_below(job_guard, 4);
-  const [watched] = h.alive([...below, ...descendants(h.controller)]).filter(({ pid }) => pid === job_guard);
-  assert.ok(watched);
-  h.kill(job_guard, "SIGSTOP"); // it would kill them itself
-  h.kill(h.controller, "SIGKILL");
-  while (is_alive(watched)); // what follows is a matter of a millisecond
-  h.kill(h.outer, "SIGKILL");
-  await h.gone(below);
+test("outer is killed when it has just killed the job guard: nothing is released beside the job", async (t) => {
+  const options = ["--ttl", "20000", "--grace", "9000", "--release", "record 7", "--job", long_job.join(" ")];
+  for (let round = 0; round < 8; round++) {
+    const h = await running(t, { controller: options });
+    await h.event("registered");
+    const job_guard = await h.until(() => h.maybe_role("lh-job"));
+    const below = await h.settled_below(job_guard, 4);
+    const [watched] = h
+      .alive([...below, ...descendants(h.controller)])
+      .filter(({ pid }) => pid === job_guard);
+    assert.ok(watched);
+    h.kill(job_guard, "SIGSTOP"); // it would kill them itself
+    h.kill(h.controller, "SIGKILL");
+    while (is_alive(watched)); // what follows is a matter of a millisecond
+    h.kill(h.outer, "SIGKILL");
+    await h.event("released");
+    assert.deepEqual(h.alive(below), []);
+  }
 });
 
 // ---- by accident ----
