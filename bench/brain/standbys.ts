@@ -77,5 +77,5 @@ async function measure(runs: number): Promise<Line[]> {
 }
 
 export const standbys: readonly Row[] = [
-  { name: "standbys", measure: async (runs) => ({ lines: await measure(runs(10)) }) },
+  { name: "standbys", measure: async (runs) => ({ lines: await measure(runs(30)) }) },
 ];
