@@ -18,7 +18,13 @@ export type Fault = {
   what: string;
   /** What podman says the struck container ended with; whoever: 70 if the controller was killed, 137 if the app. */
   code: number | "whoever";
-  strike: (pair: ContainerPair, holder: Container, options: PairOptions) => Promise<unknown>;
+  strike: (
+    pair: ContainerPair,
+    holder: Container,
+    options: PairOptions,
+    /** Starts one that has ended anew, as an orchestrator would. */
+    again: (ended: Container) => Promise<void>,
+  ) => Promise<unknown>;
 };
 
 const kill = (part: "controller" | "inner" | "app", code: number, what: string = part): Fault => ({
@@ -44,8 +50,15 @@ export const ttl_s = 10;
 const pause: Fault = {
   what: "podman pause past the lease, then unpause",
   code: 80,
-  async strike(pair, holder, { podman }) {
+  async strike(pair, holder, { podman, image }, again) {
     await podman.run("pause", holder.id);
+    if (image.locks_files) {
+      const other = pair.other(holder);
+      assert.equal(await pair.end(other), 1, await pair.story());
+      await podman.run("unpause", holder.id);
+      await again(other);
+      return;
+    }
     const next = await pair.holder(holder);
     assert.notEqual(next.name, holder.name);
     await podman.run("unpause", holder.id);
@@ -90,8 +103,8 @@ const faults: readonly Fault[] = [
       podman.run("exec", id, ...(image.eat ?? [])).catch(() => undefined),
   },
 ];
-export const faults_of = ({ eat, locks_files = false }: Image): readonly Fault[] =>
-  faults.filter((fault) => (eat || !fault.what.endsWith("by the app")) && !(locks_files && fault === pause));
+export const faults_of = ({ eat }: Image): readonly Fault[] =>
+  faults.filter((fault) => eat || !fault.what.endsWith("by the app"));
 
 const take_memory = `
 import os, sys, time
@@ -164,7 +177,12 @@ export async function strike_all(
     const before = (await running.seen()).overlaps.length;
     const from_ms = performance.now();
     const old = holder;
-    await pair.told(strike(pair, old, options));
+    await pair.told(
+      strike(pair, old, options, async (ended) => {
+        await pair.remove(ended);
+        await start(ended.name);
+      }),
+    );
     const ended = await pair.end(old);
     const of_controller = (await pair.log(old.id)).includes("the controller died");
     const expected = code === "whoever" ? (of_controller ? 70 : 137) : code;

@@ -163,6 +163,12 @@ export class ContainerPair {
     };
     return this.told(until(look, "a ready holder", undefined, 120_000));
   }
+  /** The one of the two that this one isn't. */
+  other({ name }: Container): Container {
+    const found = [...this.#containers.values()].find((one) => one.name !== name);
+    if (!found) throw new Error(`${name} is alone`);
+    return found;
+  }
   waits(container: Container): Promise<unknown> {
     const look = async (): Promise<boolean> => (await this.log(container.id)).includes("waiting: ");
     return this.told(until(look, `${container.name}'s waiting`));

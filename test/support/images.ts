@@ -17,7 +17,7 @@ export type Image = {
   stored: readonly string[];
   /** In a container of the image without its entry point, after the last one has been stopped: ends with 0 when the files are sound. */
   check: readonly string[];
-  /** The server locks its files, also while it is frozen: on one machine the other one's can't start before it is thawed. */
+  /** The server locks its files, also while it is frozen: on one machine the other one's ends with 1 until it is thawed. */
   locks_files?: boolean;
   /** In the container that serves: makes the server itself take more memory than the 900 MB that it may. */
   eat?: readonly string[];
