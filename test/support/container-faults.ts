@@ -11,20 +11,14 @@ import { type Container, ContainerPair, type PairOptions } from "./container-pai
 import { until } from "./contenders.ts";
 import { compare, Writers } from "./database-writers.ts";
 import type { Image } from "./images.ts";
-import { read_process } from "./processes.ts";
+import { is_alive, read_process } from "./processes.ts";
 import { Running } from "./running.ts";
 
 export type Fault = {
   what: string;
   /** What podman says the struck container ended with; whoever: 70 if the controller was killed, 137 if the app. */
   code: number | "whoever";
-  strike: (
-    pair: ContainerPair,
-    holder: Container,
-    options: PairOptions,
-    /** Starts one that has ended anew, as an orchestrator would. */
-    again: (ended: Container) => Promise<void>,
-  ) => Promise<unknown>;
+  strike: (pair: ContainerPair, holder: Container, options: PairOptions) => Promise<unknown>;
 };
 
 const kill = (part: "controller" | "inner" | "app", code: number, what: string = part): Fault => ({
@@ -50,17 +44,15 @@ export const ttl_s = 10;
 const pause: Fault = {
   what: "podman pause past the lease, then unpause",
   code: 80,
-  async strike(pair, holder, { podman, image }, again) {
+  async strike(pair, holder, { podman, image }) {
     await podman.run("pause", holder.id);
     if (image.locks_files) {
-      const other = pair.other(holder);
-      assert.equal(await pair.end(other), 1, await pair.story());
-      await podman.run("unpause", holder.id);
-      await again(other);
-      return;
+      const ended = await pair.end(pair.other(holder));
+      assert.equal(ended, 1, await pair.story());
+    } else {
+      const next = await pair.holder(holder);
+      assert.notEqual(next.name, holder.name);
     }
-    const next = await pair.holder(holder);
-    assert.notEqual(next.name, holder.name);
     await podman.run("unpause", holder.id);
   },
 };
@@ -177,12 +169,11 @@ export async function strike_all(
     const before = (await running.seen()).overlaps.length;
     const from_ms = performance.now();
     const old = holder;
-    await pair.told(
-      strike(pair, old, options, async (ended) => {
-        await pair.remove(ended);
-        await start(ended.name);
-      }),
-    );
+    await pair.told(strike(pair, old, options));
+    if (!is_alive(standby.outer)) {
+      await pair.remove(standby);
+      await start(standby.name);
+    }
     const ended = await pair.end(old);
     const of_controller = (await pair.log(old.id)).includes("the controller died");
     const expected = code === "whoever" ? (of_controller ? 70 : 137) : code;
