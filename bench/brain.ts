@@ -15,6 +15,7 @@ import { missing } from "../tools/debian.ts";
 import { backups } from "./backups.ts";
 import { type Line, table } from "./brain/line.ts";
 import { costs } from "./brain/costs.ts";
+import { fail_over } from "./brain/fail-over.ts";
 import { hand_overs } from "./brain/hand-overs.ts";
 import { losses } from "./brain/losses.ts";
 import { lost_volumes } from "./brain/lost-volumes.ts";
@@ -37,6 +38,7 @@ const rows = [
   ...throughput,
   ...on_network_volumes,
   ...backups,
+  ...fail_over,
 ];
 /** A row that takes longer hangs. */
 const row_limit_ms = 20 * 60_000;

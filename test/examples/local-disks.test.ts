@@ -2,16 +2,16 @@
 // holder is destroyed with its disk. The other one restores and serves what was written before the backup; what was lost was told.
 
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { as_user, directory, postgres_bin, quiet_port, run } from "../support/databases.ts";
-import { local_disks, type LocalDisks, type Served } from "../support/local-disks.ts";
+import { quiet_port, run } from "../support/databases.ts";
+import { local_disks, type LocalDisks } from "../support/local-disks.ts";
+import { local_postgres, type Server } from "../support/local-postgres.ts";
+import { local_redis } from "../support/local-redis.ts";
 import { type Requirement, requires } from "../support/requires.ts";
-
-/** A server, and a client of it. */
-type Server = Served & { begin?: () => void; insert: (number: number) => void; stored: () => number[] };
 
 const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
 
@@ -37,63 +37,6 @@ async function mariadb({ root, etc }: LocalDisks): Promise<Server> {
     insert: (number) => void sql(`insert into shop.written values (${number})`),
     stored: () =>
       numbers(sql("select number from shop.written order by number", "--user=app", "--password=secret")),
-  };
-}
-
-type Postgres = Server & { sql: (text: string) => string };
-
-async function postgres({ root, etc, store }: LocalDisks): Promise<Postgres> {
-  const port = await quiet_port();
-  const as = as_user("postgres");
-  const client = [...as, `${postgres_bin}/psql`, "-h", root, "-p", `${port}`, "-XAtq"];
-  const sql = (text: string): string => run("root", [...client, "-c", text, "postgres"]);
-  directory(join(store, "wal"), "postgres");
-  const settings = [
-    ...["listen_addresses=127.0.0.1", `port=${port}`, `unix_socket_directories=${root}`],
-    ...(existsSync(join(etc, "wal.sh"))
-      ? ["archive_mode=on", `archive_command=${etc}/wal.sh archive %p %f`]
-      : []),
-  ];
-  const server = `
-    if ! [ -s "$0/PG_VERSION" ]; then
-      install -d -m 700 -o postgres "$0" && ${as.join(" ")} ${postgres_bin}/initdb --no-sync --auth=trust -D "$0" >/dev/null
-    fi && exec ${as.join(" ")} ${postgres_bin}/postgres -D "$0" "$@"`;
-  return {
-    app: (data) => ["sh", "-c", server, data, ...settings.flatMap((one) => ["-c", one])],
-    args: ["--ready", `postgres://127.0.0.1:${port}`],
-    env: { PGHOST: root, PGPORT: `${port}` },
-    begin() {
-      // A dump doesn't bring roles, and without its owner a table can't be made.
-      sql(
-        "create role app; create table written (number bigint primary key); alter table written owner to app",
-      );
-    },
-    insert: (number) => void sql(`insert into written values (${number})`),
-    stored: () => numbers(sql("select number from written order by number")),
-    sql,
-  };
-}
-
-async function redis({ etc, root }: LocalDisks): Promise<Server> {
-  const port = await quiet_port();
-  const cli = (...words: string[]): string => run("root", ["redis-cli", "-p", `${port}`, ...words]);
-  writeFileSync(join(etc, "restic.password"), "secret\n");
-  const settings = {
-    RESTIC_REPOSITORY: join(root, "repository"),
-    RESTIC_PASSWORD_FILE: join(etc, "restic.password"),
-    RESTIC_CACHE_DIR: join(root, "cache"),
-    REDIS_PORT: port,
-  };
-  const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
-  writeFileSync(join(etc, "restic.env"), lines.join(""));
-  run("root", ["sh", "-c", `set -a; . ${etc}/restic.env; restic init --quiet`]);
-  const server = (data: string): string =>
-    `mkdir -p ${data} && exec redis-server --port ${port} --bind 127.0.0.1 --dir ${data} --save 3600 1`;
-  return {
-    app: (data) => ["sh", "-c", server(data)],
-    args: ["--ready", `redis://127.0.0.1:${port}`],
-    insert: (number) => void cli("rpush", "written", `${number}`),
-    stored: () => numbers(cli("lrange", "written", "0", "-1")),
   };
 }
 
@@ -125,9 +68,19 @@ const all: readonly Example[] = [
     serve: mariadb,
   },
   { folder: "mariadb", file: "dump.yaml", needs: ["mariadbd", "mariadb-dump", "root"], serve: mariadb },
-  { folder: "postgres", file: "leasehold.yaml", needs: ["postgres", "setpriv", "root"], serve: postgres },
-  { folder: "postgres", file: "dump.yaml", needs: ["postgres", "setpriv", "root"], serve: postgres },
-  { folder: "restic", file: "leasehold.yaml", needs: ["redis-server", "redis-cli", "restic"], serve: redis },
+  {
+    folder: "postgres",
+    file: "leasehold.yaml",
+    needs: ["postgres", "setpriv", "root"],
+    serve: local_postgres,
+  },
+  { folder: "postgres", file: "dump.yaml", needs: ["postgres", "setpriv", "root"], serve: local_postgres },
+  {
+    folder: "restic",
+    file: "leasehold.yaml",
+    needs: ["redis-server", "redis-cli", "restic"],
+    serve: local_redis,
+  },
   { folder: "directory", file: "leasehold.yaml", needs: [], serve: plain },
 ];
 
@@ -170,7 +123,7 @@ for (const { folder, file, needs, serve } of all)
 test("examples/postgres/leasehold.yaml: back to a moment before a mistake, by hand; a moment that can't be reached changes nothing", async (t) => {
   if (!requires(t, "postgres", "setpriv", "root")) return;
   const disks = await local_disks(t, "postgres", "leasehold.yaml");
-  const server = await postgres(disks);
+  const server = await local_postgres(disks);
   const a = await disks.start("a", server);
   const now = (): string => new Date().toISOString();
   server.begin?.();
@@ -221,4 +174,16 @@ test("examples/postgres/leasehold.yaml: back to a moment before a mistake, by ha
   const last = await disks.start("a", server);
   assert.deepEqual(server.stored(), [1, 2, 3], last.story());
   await disks.stop(last);
+});
+
+test("examples/restic/restic.sh: a repository that can't be read is not one without a backup (all of it in restic.long.ts)", async (t) => {
+  if (!requires(t, "redis-server", "redis-cli", "restic")) return;
+  const disks = await local_disks(t, "restic", "leasehold.yaml");
+  await local_redis(disks);
+  rmSync(join(disks.root, "repository"), { recursive: true });
+  const script = join(disks.etc, "restic.sh");
+  const { status, stderr } = spawnSync("sh", [script, "restore"], { encoding: "utf8" });
+  assert.notEqual(status, 0);
+  assert.match(stderr, /repository/);
+  assert.doesNotMatch(stderr, /there is no backup/);
 });

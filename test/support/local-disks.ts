@@ -16,8 +16,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { TestContext } from "node:test";
-import { type Contender, Contenders } from "./contenders.ts";
+import { type Contender, Contenders, type Owner } from "./contenders.ts";
 import { quiet_port } from "./databases.ts";
 import { guard } from "./hand.ts";
 import { label } from "./volume.ts";
@@ -36,6 +35,7 @@ export type LocalDisks = {
   etc: string;
   store: string;
   data: (node: string) => string;
+  begin: (node: string, served: Served) => Contender;
   /** Once it is the holder and its app is ready. */
   start: (node: string, served: Served) => Promise<Contender>;
   /** A leasehold command with the example's configuration, on that node. */
@@ -53,13 +53,13 @@ type Ended = { status: number | null; stdout: string; stderr: string };
 const examples = join(import.meta.dirname, "../../examples");
 
 export async function local_disks(
-  t: TestContext,
+  t: Owner,
   example: string,
   file: string,
   ttl_ms = 3000,
 ): Promise<LocalDisks> {
   const root = mkdtempSync(join(tmpdir(), "leasehold-disks-"));
-  t.after(() => rmSync(root, { recursive: true, force: true }));
+  t.after(async () => rmSync(root, { recursive: true, force: true }));
   chmodSync(root, 0o777); // servers put their sockets there
   const [etc, lock, store] = [join(root, "etc"), join(root, "lock"), join(root, "store")];
   for (const path of [lock, store]) {
@@ -89,19 +89,17 @@ export async function local_disks(
   const data = (node: string): string => join(root, node, "data");
   const read = async (path: string): Promise<string> =>
     (await fetch(`http://127.0.0.1:${port}${path}`)).text();
+  const begin: LocalDisks["begin"] = (node, { app, args = [], env = {} }) => {
+    mkdirSync(join(root, node), { recursive: true });
+    const options = ["--config", config, "--listen", `${port}`, ...args];
+    return contenders.start({ lock: `file://${lock}`, node, args: options, app: app(data(node)), env });
+  };
 
   return {
     ...{ root, etc, store, data },
-    async start(node, { app, args = [], env = {} }) {
-      mkdirSync(join(root, node), { recursive: true });
-      const options = ["--config", config, "--listen", `${port}`, ...args];
-      const one = contenders.start({
-        lock: `file://${lock}`,
-        node,
-        args: options,
-        app: app(data(node)),
-        env,
-      });
+    begin,
+    async start(node, served) {
+      const one = begin(node, served);
       const ended = one.exit.then(() => Promise.reject(new Error(`it ended\n${one.story()}`)));
       await Promise.race([one.line(/^the app is ready$/), ended]);
       ended.catch(() => {});
