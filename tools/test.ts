@@ -3,9 +3,11 @@
 //   npm test                 packages, build, checks, analyzer, test/**/*.test.ts
 //   npm test -- PATTERN…     only the test files whose path contains one of these
 //   npm run test:long        test/**/*.long.ts
+//
+// Before it, the files that took longest.
 
 import { globSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { check, step } from "./check.ts";
@@ -22,6 +24,8 @@ const files = globSync(long ? "test/**/*.long.ts" : "test/**/*.test.ts")
   .toSorted();
 
 const tally = new Tally();
+/** Of each file, all that was spent in its tests. */
+const spent_ms = new Map<string, number>();
 
 ensure(long);
 // Again, although npm ci has built: musl may have come only now, and the source may have changed.
@@ -45,6 +49,8 @@ if (!long && sanitized.length > 0) {
   await tests(sanitized);
 }
 
+for (const [file, ms] of [...spent_ms].toSorted(([, a], [, b]) => b - a).slice(0, 15))
+  console.log(`${(ms / 1000).toFixed(0).padStart(5)} s  ${file}`);
 console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
 process.exitCode = tally.failed > 0 || files.length === 0 ? 1 : 0;
 
@@ -53,5 +59,10 @@ async function tests(which: string[]): Promise<void> {
   const events = run({ files: which, concurrency: 1, timeout: long ? 3_600_000 : 600_000 });
   events.on("test:pass", (event) => tally.add(event, true));
   events.on("test:fail", (event) => tally.add(event, false));
+  events.on("test:complete", ({ file, nesting, details }) => {
+    if (file === undefined || nesting > 0) return;
+    const name = relative(process.cwd(), file);
+    spent_ms.set(name, (spent_ms.get(name) ?? 0) + details.duration_ms);
+  });
   for await (const text of events.compose(spec)) process.stdout.write(text);
 }
