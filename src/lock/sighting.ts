@@ -1,4 +1,4 @@
-import type { Time } from "../core/time.ts";
+import { ms_between, type Time } from "../core/time.ts";
 
 /**
  * When the holder before us was last seen to renew. A standby watches the lock, and each proof changes it, so the last change
@@ -23,6 +23,11 @@ export class Sighting {
     this.#change = change;
     this.#at_ns = this.#time.now_ns();
     this.#seen_to_end = false;
+  }
+
+  /** Since the last change; 0: none was seen. */
+  get silent_ms(): number {
+    return this.#token === undefined ? 0 : ms_between(this.#at_ns, this.#time.now_ns());
   }
 
   /** The watch that has shown all its changes tells that it is gone. */

@@ -10,6 +10,7 @@ import { ms_between } from "../../src/core/time.ts";
 import { LockUnknown } from "../../src/errors.ts";
 import type { LockOptions, Taken } from "../../src/lock/lock.ts";
 import { ZooKeeperLock } from "../../src/lock/zookeeper/lock.ts";
+import { next_look_ms } from "../../src/lock/zookeeper/warmth.ts";
 import { ZooKeeperSession, type ZooKeeperTarget } from "../../src/lock/zookeeper/session.ts";
 import { relay } from "../support/relay.ts";
 import { requires } from "../support/requires.ts";
@@ -147,6 +148,48 @@ test("its session is attached elsewhere meanwhile: what it knew of the connectio
     return answer?.kind === "taken" && answer;
   });
   assert.ok(proof.t0_ns >= asked_ns);
+});
+
+test("a holder falls silent for good: its standby sees the end, however it keeps itself warm", async (t) => {
+  const zookeeper = await servers(t);
+  if (!zookeeper) return;
+  const port = zookeeper.servers[0]?.port ?? 0;
+  const [theirs, ours] = [await relay(t, port), await relay(t, port)];
+  const pairs = Array.from({ length: 10 }, () => {
+    const target = zookeeper.target(fresh_path());
+    const by = ({ port }: { port: number }): ZooKeeperLock =>
+      contender(t, { ...target, servers: [{ host: "127.0.0.1", port }] });
+    return { holder: by(theirs), standby: by(ours) };
+  });
+  await Promise.all(pairs.map(({ holder }) => taken(holder)));
+  for (const { standby } of pairs) assert.equal((await standby.take()).kind, "busy");
+  await ours.delay(60); // a new connection, and its watch, take half a second
+  const waits = pairs.map(({ standby }) => standby.wait(bounded()));
+  await sleep(2000);
+  await Promise.all(pairs.map(({ holder }) => holder.prove()));
+  theirs.stop();
+  const silent_ns = real_time.now_ns();
+  await Promise.all(waits);
+  const takes = await Promise.all(pairs.map(({ standby }) => taken(standby)));
+  for (const { previous_seen_ns } of takes) {
+    const later_ms = ms_between(silent_ns, previous_seen_ns ?? 0n);
+    assert.ok(
+      later_ms < 3000,
+      `it counts the last holder's lease from ${later_ms} ms after its last renewal`,
+    );
+  }
+});
+
+test("the watch is not broken while a silent holder's lease may end", () => {
+  const lease_ms = 10_000;
+  const looks_after = (left_ms: number, silent_ms: number): number =>
+    next_look_ms(left_ms, silent_ms, lease_ms);
+  assert.equal(looks_after(2500, 0), 2500);
+  assert.equal(looks_after(2500, 4900), 2500);
+  assert.equal(looks_after(2500, 5100), 9900);
+  assert.equal(looks_after(-100, 8000), 7000);
+  assert.equal(looks_after(2500, 16_000), 2500);
+  assert.equal(looks_after(-100, 16_000), 0);
 });
 
 crowd("ZooKeeper", async (t) => {

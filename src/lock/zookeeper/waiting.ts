@@ -7,7 +7,7 @@ import type { Line } from "../line.ts";
 import { next_event, type Link } from "./link.ts";
 import type { Nodes } from "./nodes.ts";
 import { barrier } from "./release.ts";
-import { young_ms } from "./warmth.ts";
+import { next_look_ms, young_ms } from "./warmth.ts";
 
 export type Waiting = {
   attachment: Attachment;
@@ -110,6 +110,7 @@ async function connected({
   nodes,
   time,
   line,
+  sighting,
   lease_ms,
 }: Waiting): Promise<{ link: Link; again_ms: number }> {
   const connection_ms = young_ms(lease_ms());
@@ -119,7 +120,7 @@ async function connected({
       barrier(connection, nodes.root),
     );
     const left_ms = ms_between(time.now_ns(), link.asked_ns + ms_to_ns(connection_ms));
-    return { link, again_ms: Math.max(0, left_ms) };
+    return { link, again_ms: next_look_ms(left_ms, sighting.silent_ms, lease_ms()) };
   } catch (error) {
     if (!(error instanceof LockUnknown)) throw error;
     return { link: await attachment.connected(), again_ms: connection_ms / 3 };

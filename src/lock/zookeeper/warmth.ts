@@ -11,6 +11,17 @@ export const young_ms = (lease_ms: number): number => lease_ms / 4;
 /** What is proved by an older one leaves too little of the lease. */
 const useful_ms = (lease_ms: number): number => lease_ms / 3;
 
+/**
+ * When a standby looks next, and replaces its connection if that is not young any more, given when that would be. While the lease of a
+ * holder that renews no more may end, its watch is not broken: who doesn't see the end can't say when the last renewal was, and
+ * waits for a whole lease (docs/decisions/0014-outwaiting.md).
+ */
+export function next_look_ms(left_ms: number, silent_ms: number, lease_ms: number): number {
+  const [from_ms, to_ms] = [0.75 * lease_ms, 1.5 * lease_ms];
+  const at_ms = silent_ms + left_ms;
+  return Math.max(0, silent_ms < to_ms && at_ms > from_ms ? Math.max(at_ms, to_ms) - silent_ms : left_ms);
+}
+
 /** A write on this connection was acknowledged just now. */
 export function wrote({ state }: Link, time: Pick<Time, "now_ns">): void {
   state.written_ns ??= time.now_ns();
