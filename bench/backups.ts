@@ -13,6 +13,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { malloc_environment } from "../src/backup/memory.ts";
 import { type Line, type Row, single, table } from "./brain/line.ts";
 import { median } from "./figures.ts";
 
@@ -47,7 +48,8 @@ function fill(folder: string, bytes: number): void {
 type Took = { ms: number; rss_kb: number };
 function timed(program: string, args: readonly string[]): Took {
   const began = performance.now();
-  const text = execFileSync(program, args, { encoding: "utf8" });
+  const env = { ...process.env, ...malloc_environment }; // as its job has it
+  const text = execFileSync(program, args, { encoding: "utf8", env });
   return { ms: performance.now() - began, rss_kb: Number(text) };
 }
 const ours = (...args: string[]): Took =>

@@ -2,12 +2,13 @@
 // the most memory that it had, in kB.
 
 import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { make_backup } from "../../src/backup/make.ts";
 import { Meter } from "../../src/backup/meter.ts";
 import { Store } from "../../src/backup/store.ts";
 import { unpack } from "../../src/backup/unpack.ts";
-import { guard } from "../../test/support/hand.ts";
 
+const guard = join(import.meta.dirname, "../../dist/leasehold"); // not from test/support/, which compiles fixtures first
 const [, , what = "", path = "", folder = ""] = process.argv;
 const store = new Store(path, "bench");
 const meter = new Meter(what, () => {});

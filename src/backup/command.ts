@@ -1,6 +1,7 @@
 // A command of the user's inside a backup or restore: it runs in that one's job, and dies with it.
 
 import { quoted } from "../config/quoted.ts";
+import { without_ours } from "./memory.ts";
 
 export type Command = readonly string[];
 
@@ -20,7 +21,7 @@ export async function run_command(
   const [program = "", ...args] = command;
   const { spawn } = process.getBuiltinModule("node:child_process");
   const ours = Object.entries(set).map(([name, value]) => [`LEASEHOLD_${name}`, value ?? ""]);
-  const env = { ...process.env, ...Object.fromEntries(ours) };
+  const env = { ...without_ours(process.env), ...Object.fromEntries(ours) };
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], env });
   let told = 0;
   let last = "";

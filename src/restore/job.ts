@@ -1,5 +1,6 @@
 // Work on data and store, each in a job under a deadline: the caller never waits in a system call of its own.
 
+import { malloc_environment } from "../backup/memory.ts";
 import { ms } from "../core/timing.ts";
 import { guard_path, type JobEnd, type JobOptions, run_job } from "../guard/job.ts";
 import type { Kind, Said, Work } from "./request.ts";
@@ -29,6 +30,7 @@ export async function run_work<K extends Kind>(
   };
   const { end } = await run_job({
     ...job,
+    set: { ...job.set, ...malloc_environment },
     command: [job.guard ?? guard_path(), "work"],
     input: JSON.stringify({ do: what, ...ask }),
     on_output(chunk) {
