@@ -46,7 +46,7 @@ const pause: Fault = {
   code: 80,
   async strike(pair, holder, { podman, image }) {
     await podman.run("pause", holder.id);
-    if (image.locks_files) {
+    if (image.locks_files === true) {
       const ended = await pair.end(pair.other(holder));
       assert.equal(ended, 1, await pair.story());
     } else {
@@ -96,7 +96,7 @@ const faults: readonly Fault[] = [
   },
 ];
 export const faults_of = ({ eat }: Image): readonly Fault[] =>
-  faults.filter((fault) => eat || !fault.what.endsWith("by the app"));
+  faults.filter((fault) => eat !== undefined || !fault.what.endsWith("by the app"));
 
 const take_memory = `
 import os, sys, time
