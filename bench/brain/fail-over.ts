@@ -1,5 +1,5 @@
 // Local disks: the holder of a PostgreSQL with 1 GB is destroyed with its disk, the other one restores the backup from the built-in
-// store, replays the log up to the end, and serves. As examples/postgres has it, run as it lies there.
+// store, replays the log up to the end, and serves. examples/postgres as it lies there.
 
 import { statfsSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -36,8 +36,9 @@ restore)
     chown --reference="$data/PG_VERSION" "$data"
     chmod 0700 "$data"
     # Those of the restore before it were backed up, too.
-    sed -i '/^\(restore_command\|recovery_target\)/d' "$data/postgresql.auto.conf"
-    echo "restore_command = '$(realpath "$0") fetch %f %p'" >>"$data/postgresql.auto.conf"
+    sed -i '/^\(restore_command\|recovery_target\|hot_standby\)/d' "$data/postgresql.auto.conf"
+    # Until it has replayed all, nobody gets in: else clients, and the readiness check, would take a server that only reads for ready.
+    printf "restore_command = '%s fetch %%f %%p'\nhot_standby = off\n" "$(realpath "$0")" >>"$data/postgresql.auto.conf"
     as_owner touch "$data/recovery.signal"
     if [ -n "$LEASEHOLD_TARGET_TIME" ]; then
         printf "recovery_target_time = '%s'\nrecovery_target_action = promote\n" "$LEASEHOLD_TARGET_TIME" >>"$data/postgresql.auto.conf"

@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -123,6 +123,9 @@ for (const { folder, file, needs, serve } of all)
 test("examples/postgres/leasehold.yaml: back to a moment before a mistake, by hand; a moment that can't be reached changes nothing", async (t) => {
   if (!requires(t, "postgres", "setpriv", "root")) return;
   const disks = await local_disks(t, "postgres", "leasehold.yaml");
+  // Segments take their time, so that it recovers for a while: who is ready then takes writes.
+  const script = join(disks.etc, "wal.sh");
+  writeFileSync(script, readFileSync(script, "utf8").replace("\nfetch)\n", "\nfetch)\n    sleep 0.2\n"));
   const server = await local_postgres(disks);
   const a = await disks.start("a", server);
   const now = (): string => new Date().toISOString();

@@ -39,9 +39,13 @@ export const services: readonly Service[] = [
     requirements: ["zookeeper", "java", "ip", "iptables", "haproxy"],
     async start(t) {
       const net = network(["z1", ...machines]);
-      t.after(() => net.end());
-      const servers = await ensemble({ tick_ms: 1000, network: net });
+      const servers = await ensemble({ tick_ms: 1000, network: net }).catch(async (error: unknown) => {
+        await net.end();
+        throw error;
+      });
+      // In this order: with the network its processes end.
       t.after(() => servers.end());
+      t.after(() => net.end());
       return { net, lock: servers.url("/database") };
     },
   },
