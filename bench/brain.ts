@@ -1,5 +1,5 @@
 // npm run bench:brain: the figures of a whole contender, on real servers, beside `etcdctl lock` and a kazoo wrapper.
-// docs/benchmarks.md says what they mean. All rows take about half an hour.
+// docs/benchmarks.md says what they mean. All rows take about an hour and a half.
 //
 //   --only NAME   one row; may be repeated
 //   --quick       a tenth of the runs
