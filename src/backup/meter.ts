@@ -65,6 +65,22 @@ export class Meter {
   }
 }
 
+const line_every_ms = 5000;
+
+/** A line for logs, every five seconds; of another piece of work it begins anew. */
+export class Lines {
+  #told_ms = 0;
+
+  /** null: not yet. */
+  of(progress: Progress): string | null {
+    const { elapsed_ms } = progress;
+    if (elapsed_ms < this.#told_ms) this.#told_ms = 0;
+    if (elapsed_ms - this.#told_ms < line_every_ms) return null;
+    this.#told_ms = elapsed_ms;
+    return describe_progress(progress);
+  }
+}
+
 /** "restoring: 42 %, 4.2 GB of 10 GB, 210 MB/s, 28 s left" */
 export function describe_progress({ doing, bytes, total, elapsed_ms }: Progress): string {
   const rate = elapsed_ms > 0 ? (bytes * 1000) / elapsed_ms : 0;

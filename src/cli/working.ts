@@ -1,7 +1,7 @@
 // What the commands about backups have in common: which store, a job for each piece of work, and how far it is.
 
 import type { Command } from "commander";
-import { describe_progress, type Progress } from "../backup/meter.ts";
+import { describe_progress, Lines, type Progress } from "../backup/meter.ts";
 import type { Settings } from "../config/load.ts";
 import { name_of, read_name, read_store } from "../config/data.ts";
 import { ms_to_ns } from "../core/time.ts";
@@ -57,7 +57,6 @@ export async function plain_job(timeout_ms: number): Promise<WorkJob> {
   return { timeout_ms, deadline_ns, now_ns: () => clock.now_ns() };
 }
 
-const line_every_ms = 5000;
 const bar_width = 24;
 
 /** On a terminal one line that is written over, else a line from time to time; both on standard error. */
@@ -65,7 +64,7 @@ export function shower(
   { warn }: Terminal,
   tty = process.stderr.isTTY,
 ): { said: (said: { note: string } | { progress: Progress }) => void; end: () => void } {
-  let told_ms = 0;
+  const lines = new Lines();
   let drawn = false;
   const clear = (): void => {
     if (drawn) process.stderr.write("\r\u001b[K");
@@ -83,9 +82,8 @@ export function shower(
         drawn = true;
         return;
       }
-      if (progress.elapsed_ms - told_ms < line_every_ms) return;
-      told_ms = progress.elapsed_ms;
-      warn(describe_progress(progress));
+      const line = lines.of(progress);
+      if (line !== null) warn(line);
     },
     end: clear,
   };

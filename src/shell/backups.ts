@@ -3,7 +3,7 @@
 
 import { whole_newest_first } from "../backup/catalogue.ts";
 import { describe } from "../backup/manifest.ts";
-import { describe_progress, type Progress } from "../backup/meter.ts";
+import { describe_progress, Lines, type Progress } from "../backup/meter.ts";
 import { due_in_ms } from "../backup/schedule.ts";
 import { describe_size } from "../config/sizes.ts";
 import { ms_between } from "../core/time.ts";
@@ -166,13 +166,16 @@ export class Backups {
       progress: null,
     };
     this.#running = running;
+    const lines = new Lines();
     const answer = await run_work(
       "backup",
       { data: plan.path, store: store_of(plan), node, dump, retention: { keep, keep_for_ms }, wait },
       { ...job_of(this.#options, tenure, timeout_ms), abort: abort.signal },
       (said) => {
-        if ("note" in said) on_note(`backup: ${said.note}`);
-        else running.progress = said.progress;
+        if ("note" in said) return on_note(`backup: ${said.note}`);
+        running.progress = said.progress;
+        const line = lines.of(said.progress);
+        if (line !== null) on_note(line);
       },
     );
     this.#running = null;

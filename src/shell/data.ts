@@ -2,20 +2,18 @@
 // once the app has run for a while. All of it in jobs of the tenure.
 
 import type { LockRecord } from "../core/record.ts";
-import { describe_progress, type Progress } from "../backup/meter.ts";
+import { describe_progress, Lines, type Progress } from "../backup/meter.ts";
 import { run_work } from "../restore/job.ts";
 import { type DataOptions, job_of, store_of } from "./data-job.ts";
 import type { HookResult } from "./perform.ts";
 
-/** The log gets a line of progress so often. */
-const tell_every_ms = 5000;
 /** For what is only looked at or removed. */
 const sweep_timeout_ms = 3_600_000;
 
 export class DataWork {
   readonly #options: DataOptions;
   #progress: Progress | null = null;
-  #told_ms = 0;
+  readonly #lines = new Lines();
   #cancel_sweep: () => void = () => {};
 
   constructor(options: DataOptions) {
@@ -75,10 +73,7 @@ export class DataWork {
   #said(said: { note: string } | { progress: Progress }): void {
     if ("note" in said) return this.#options.on_note(`data: ${said.note}`);
     this.#progress = said.progress;
-    const { elapsed_ms } = said.progress;
-    if (elapsed_ms < this.#told_ms) this.#told_ms = 0; // another piece of work
-    if (elapsed_ms - this.#told_ms < tell_every_ms) return;
-    this.#told_ms = elapsed_ms;
-    this.#options.on_note(describe_progress(said.progress));
+    const line = this.#lines.of(said.progress);
+    if (line !== null) this.#options.on_note(line);
   }
 }
