@@ -12,9 +12,10 @@ tag=${TAG:-shop-cache}
 
 case ${1:-} in
 backup)
-    # One place, so that a backup that was killed at its time leaves no more than one copy.
-    own=$RESTIC_CACHE_DIR/leasehold
-    mkdir -p "$RESTIC_CACHE_DIR" && rm -rf "$own" && mkdir -m 700 "$own"
+    # One place, so that a backup that was killed at its time leaves no more than one copy. Not below restic's cache, which it leaves out.
+    own=${RESTIC_CACHE_DIR%/*}/leasehold-restic
+    rm -rf "$own"
+    mkdir -m 700 "$own"
     trap 'rm -rf "$own"' EXIT
     redis-cli -p "$REDIS_PORT" --rdb "$own/dump.rdb" >/dev/null
     test -s "$own/dump.rdb" # its exit code says little
