@@ -11,7 +11,7 @@ import { type Container, ContainerPair, type PairOptions } from "./container-pai
 import { until } from "./contenders.ts";
 import { compare, Writers } from "./database-writers.ts";
 import type { Image } from "./images.ts";
-import { is_alive, read_process } from "./processes.ts";
+import { read_process } from "./processes.ts";
 import { Running } from "./running.ts";
 
 export type Fault = {
@@ -170,7 +170,8 @@ export async function strike_all(
     const from_ms = performance.now();
     const old = holder;
     await pair.told(strike(pair, old, options));
-    if (!is_alive(standby.outer)) {
+    // The one case in which a standby may end: as an orchestrator would.
+    if (what === pause.what && image.locks_files === true) {
       await pair.remove(standby);
       await start(standby.name);
     }
