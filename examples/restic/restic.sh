@@ -28,7 +28,7 @@ restore)
     # Not "latest", which is by the nodes' clocks: first by the fencing token, which only grows, then by one node's clock.
     # In two steps: where restic can't say what there is, it ends here.
     all=$(restic snapshots --json --tag "$tag")
-    newest=$(echo "$all" | tr '{' '\n' |
+    newest=$(printf '%s\n' "$all" | tr '{' '\n' |
         sed -n 's/.*"time":"\([^"]*\)".*"token=\([0-9]*\)".*"id":"\([0-9a-f]*\)".*/\2 \1 \3/p' |
         sort -k1,1n -k2,2 | tail -n 1 | cut -d' ' -f3)
     if [ -z "$newest" ]; then
