@@ -291,8 +291,10 @@ test("an ext4 error in the middle of a check is never told as content that came 
       content,
     }));
     const deadline_ns = time.now_ns() + 60_000_000_000n;
+    const seen = { end: false };
     const checks = run_probe(operations, { deadline_ns, now_ns: () => time.now_ns(), guard });
-    while (!readdirSync(path).includes("20")) await setTimeout(1);
+    void checks.finally(() => (seen.end = true));
+    while (!seen.end && !readdirSync(path).includes("20")) await setTimeout(1);
     writeFileSync(`/sys/fs/ext4/${loop}/trigger_fs_error`, "a test of leasehold\n");
     const { results } = await checks;
     const { error } = results.at(-1) ?? {};
