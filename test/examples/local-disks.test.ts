@@ -7,13 +7,11 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { quiet_port, run } from "../support/databases.ts";
-import { local_disks, type LocalDisks } from "../support/local-disks.ts";
-import { local_postgres, type Server } from "../support/local-postgres.ts";
+import { numbers, quiet_port, run } from "../support/databases.ts";
+import { local_disks, type LocalDisks, type Server } from "../support/local-disks.ts";
+import { local_postgres } from "../support/local-postgres.ts";
 import { local_redis } from "../support/local-redis.ts";
 import { type Requirement, requires } from "../support/requires.ts";
-
-const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
 
 async function mariadb({ root, etc }: LocalDisks): Promise<Server> {
   const port = await quiet_port();

@@ -59,7 +59,7 @@ const succeeds = ([program = "", ...args]: readonly string[]): boolean =>
 export const directory = (path: string, user: string): string =>
   run("root", ["install", "-d", "-m", "700", "-o", user, "-g", user, path]);
 
-const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
+export const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
 
 export const postgres_bin = "/usr/lib/postgresql/15/bin";
 

@@ -22,11 +22,18 @@ import { guard } from "./hand.ts";
 import { label } from "./volume.ts";
 
 /** What runs on a node's disk. It makes its data where there is none, as images' entry points do. */
-export type Served = {
+type Served = {
   app: (data: string) => readonly string[];
   /** More options of leasehold. */
   args?: readonly string[];
   env?: NodeJS.ProcessEnv;
+};
+
+/** With a client of it. */
+export type Server = Served & {
+  begin?: () => void;
+  insert: (number: number) => void;
+  stored: () => number[];
 };
 
 export type LocalDisks = {

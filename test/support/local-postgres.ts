@@ -2,17 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { as_user, directory, postgres_bin, quiet_port, run } from "./databases.ts";
-import type { LocalDisks, Served } from "./local-disks.ts";
-
-/** A server, and a client of it. */
-export type Server = Served & {
-  begin?: () => void;
-  insert: (number: number) => void;
-  stored: () => number[];
-};
-
-const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
+import { as_user, directory, numbers, postgres_bin, quiet_port, run } from "./databases.ts";
+import type { LocalDisks, Server } from "./local-disks.ts";
 
 export type Postgres = Server & { sql: (text: string) => string };
 

@@ -2,11 +2,8 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { quiet_port, run } from "./databases.ts";
-import type { LocalDisks } from "./local-disks.ts";
-import type { Server } from "./local-postgres.ts";
-
-const numbers = (text: string): number[] => text.split("\n").filter(Boolean).map(Number);
+import { numbers, quiet_port, run } from "./databases.ts";
+import type { LocalDisks, Server } from "./local-disks.ts";
 
 export async function local_redis({ etc, root }: LocalDisks): Promise<Server> {
   const port = await quiet_port();
