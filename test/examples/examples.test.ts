@@ -122,17 +122,6 @@ test("what the README shows is what the examples have", () => {
   }
 });
 
-test("Nomad: what leasehold is told is read, and a stop fits", async () => {
-  const job = read("nomad/postgres.nomad.hcl");
-  const environment = Object.fromEntries(
-    [...job.matchAll(/^ +(LEASEHOLD_\w+) += "(.*)"$/gm)].map(([, name = "", value = ""]) => [name, value]),
-  );
-  const task = await settings_of({ where: "task", command: [], environment, node: "n-0" }, {});
-  const [, kill_s = ""] = /kill_timeout += "(\d+)s"/.exec(job) ?? [];
-  assert.ok(stop_budget(task.settings).needed_s <= Number(kill_s));
-  assert.deepEqual(task.settings.warnings, []);
-});
-
 test("HAProxy takes its configuration", (t) => {
   if (!requires(t, "haproxy")) return;
   const env = {
