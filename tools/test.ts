@@ -24,7 +24,7 @@ const files = globSync(long ? "test/**/*.long.ts" : "test/**/*.test.ts")
   .toSorted();
 
 const tally = new Tally();
-/** Of each file, all that was spent in its tests. */
+/** Of each file, in all its runs. */
 const spent_ms = new Map<string, number>();
 
 ensure(long);
@@ -70,10 +70,10 @@ async function tests(which: string[], concurrency: number): Promise<void> {
   const events = run({ files: which, concurrency, timeout: long ? 3_600_000 : 600_000 });
   events.on("test:pass", (event) => tally.add(event, true));
   events.on("test:fail", (event) => tally.add(event, false));
-  events.on("test:complete", ({ file, nesting, details }) => {
-    if (file === undefined || nesting > 0) return;
+  events.on("test:summary", ({ file, duration_ms }) => {
+    if (file === undefined) return; // of all of them
     const name = relative(process.cwd(), file);
-    spent_ms.set(name, (spent_ms.get(name) ?? 0) + details.duration_ms);
+    spent_ms.set(name, (spent_ms.get(name) ?? 0) + duration_ms);
   });
   for await (const text of events.compose(spec)) process.stdout.write(text);
 }

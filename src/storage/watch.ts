@@ -72,12 +72,17 @@ export class VolumeWatch {
   /** The guard saw a change in mountinfo. What it says of this volume needs no look, and counts before this returns. */
   mounts_changed(): void {
     if (this.#ended) return;
-    const { mount } = this.#report;
-    const change = mount && change_of(this.#options.requirement.path, mount, read_mounts());
+    const change = this.#change();
     if (change) this.#take({ ...this.#report, ...change });
     if (this.#has_ended()) return;
     if (this.#looking) this.#again = true;
     else this.#later(0);
+  }
+
+  /** What mountinfo says of the mount that the newest look was at. */
+  #change(): ReturnType<typeof change_of> {
+    const { mount } = this.#report;
+    return mount ? change_of(this.#options.requirement.path, mount, read_mounts()) : null;
   }
 
   /** Nothing is told any more. A look that is under way is ended. */
@@ -104,7 +109,9 @@ export class VolumeWatch {
     this.#looking = false;
     if (report.left) void this.#count(report.left);
     if (this.#ended) return;
-    this.#take(report);
+    // It may have come before the guard's word, and seen only what lies below a volume that is unmounted.
+    const change = report.verdict === "ok" ? null : this.#change();
+    this.#take(change ? { ...report, ...change } : report);
     if (!this.#has_ended()) this.#later(this.#wants_more() ? 0 : requirement.probe.every_ms - report.took_ms);
   }
 

@@ -4,8 +4,10 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as apps from "kubernetes-models/apps/v1";
 import * as policy from "kubernetes-models/policy/v1";
 import * as core from "kubernetes-models/v1";
@@ -185,6 +187,27 @@ test("HAProxy in front of two contenders: clients reach the holder, and after it
     "OK through HAProxy",
     () => cast.story(),
   );
+  // Nothing answers for more than two of HAProxy's intervals: late isn't no, and no client is cut off.
+  const client = connect(Number(front), "127.0.0.1");
+  client.on("error", () => {});
+  const answers: string[] = [];
+  client.on("data", (chunk) => answers.push(chunk.toString()));
+  client.write("PING\r\n");
+  const answered = (times: number) =>
+    until(
+      () => client.closed || answers.join("") === "+PONG\r\n".repeat(times),
+      `${times} answers to a client`,
+      () => cast.story(),
+    );
+  await answered(1);
+  one.signal("SIGSTOP", one.controller);
+  await sleep(1200);
+  one.signal("SIGCONT", one.controller);
+  client.write("PING\r\n");
+  await answered(2);
+  assert.equal(client.closed, false);
+  client.destroy();
+
   const two = start("b", b, b_listen);
   await two.line(/^waiting: /);
   one.signal("SIGTERM");

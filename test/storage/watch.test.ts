@@ -78,6 +78,18 @@ test("unmounted, also lazily: lost at once, without a look", async (t) => {
   );
 });
 
+test("unmounted, and a look comes before the guard's word: it isn't taken for another volume", async (t) => {
+  if (!requires(t, "root")) return;
+  const path = tmpfs(mounts_folder(t), "v");
+  const { said, ended } = await watched(t, path, [200, 3000, 2]);
+  sh('umount --lazy "$1"', path);
+  await ended;
+  assert.match(
+    said(),
+    /^lost gone kill the volume ".*" was unmounted \(tmpfs from "volume"\); mount it again$/m,
+  );
+});
+
 test("other mounts come and go: a look, and nothing is lost; mounted over with something else: wrong", async (t) => {
   if (!requires(t, "root")) return;
   const folder = mounts_folder(t);
