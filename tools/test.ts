@@ -36,18 +36,20 @@ if (!long && patterns.length === 0) {
   tally.failed += failed;
   tally.count(step("analyzer", "sh", "tools/guard.sh", "analyze"));
 }
-/** Those that for the most part wait for the end of a lease, on servers and a network of their own. */
-const waits = (file: string): boolean => /test\/(lock\/|e2e\/(run-|hold-outage|mixed-faults))/.test(file);
+// Those that for the most part wait, for a lease's end above all, and whose servers, ports and networks are their own: two at a
+// time. Never two with ZooKeeper, since an ensemble's Java takes both processors while it starts.
+const waits = [
+  /test\/(lock\/(zookeeper|witnessed)|e2e\/(run-zookeeper|hold-outage|mixed-faults)|examples\/|vm\/ages)/,
+  /test\/(lock\/|e2e\/(run-|re(ady|load|start|store)|exec|exit|backups|database-backups|bad-))/,
+];
+/** Of a file: which of them it is of; -1: none. */
+const lane = (file: string): number => waits.findIndex((pattern) => pattern.test(file));
 if (files.length === 0) console.log(`no test file's path contains ${patterns.join(" or ")}`);
-else if (long) await tests(files, 1);
+else if (long) await tests(files);
 else {
   // One at a time: they load the machine, and each other's processes would come late.
-  await tests(
-    files.filter((file) => !waits(file)),
-    1,
-  );
-  // Two of these need one of two processors for half of the time (measured), and save a quarter of an hour.
-  await tests(files.filter(waits), 2);
+  await tests(files.filter((file) => lane(file) < 0));
+  await Promise.all(waits.map((_, at) => tests(files.filter((file) => lane(file) === at))));
 }
 
 // Once more with the sanitized guard, wherever the guard does more than end at once. Others use it in its real size.
@@ -57,7 +59,7 @@ const sanitized = files.filter((file) =>
 if (!long && sanitized.length > 0) {
   console.log("\nwith the address and undefined-behaviour sanitizers:");
   process.env.LEASEHOLD_TEST_GUARD = join(process.cwd(), "dist/leasehold-asan");
-  await tests(sanitized, 1);
+  await tests(sanitized);
 }
 
 for (const [file, ms] of [...spent_ms].toSorted(([, a], [, b]) => b - a).slice(0, 15))
@@ -65,9 +67,9 @@ for (const [file, ms] of [...spent_ms].toSorted(([, a], [, b]) => b - a).slice(0
 console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
 process.exitCode = tally.failed > 0 || files.length === 0 ? 1 : 0;
 
-async function tests(which: string[], concurrency: number): Promise<void> {
+async function tests(which: string[]): Promise<void> {
   if (which.length === 0) return; // run() would look for test files by itself
-  const events = run({ files: which, concurrency, timeout: long ? 3_600_000 : 600_000 });
+  const events = run({ files: which, concurrency: 1, timeout: long ? 3_600_000 : 600_000 });
   events.on("test:pass", (event) => tally.add(event, true));
   events.on("test:fail", (event) => tally.add(event, false));
   events.on("test:summary", ({ file, duration_ms }) => {
