@@ -23,6 +23,13 @@ export class Tally {
     else this.count(passed);
   }
 
+  /** What was counted elsewhere. */
+  take({ passed, failed, skipped = 0 }: { passed: number; failed: number; skipped?: number }): void {
+    this.passed += passed;
+    this.failed += failed;
+    this.skipped += skipped;
+  }
+
   count(passed: boolean): void {
     if (passed) this.passed += 1;
     else this.failed += 1;

@@ -1,4 +1,5 @@
-// A lock with a volume as the second witness. Under `stop` it keeps the contract of a lock; under `hold` it is the volume's.
+// A lock with a volume as the second witness, when its lock service is out of order or can't be believed. etcd-volume.test.ts has the
+// contract that it keeps.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -6,54 +7,13 @@ import { after, test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { end_of } from "../../src/core/lease.ts";
 import { LockUnknown } from "../../src/errors.ts";
-import { EtcdLock } from "../../src/lock/etcd/lock.ts";
 import type { LockOptions, VolumeWitness } from "../../src/lock/lock.ts";
 import { type Carry, MemoryLock, MemoryService } from "../../src/lock/memory.ts";
 import { WitnessedLock } from "../../src/lock/witnessed/lock.ts";
-import { release_witnessed } from "../../src/lock/witnessed/release.ts";
 import { ProbeStore } from "../../src/storage/lease/probe-store.ts";
 import type { VolumeStore, Write } from "../../src/storage/lease/store.ts";
-import { start_etcd } from "../support/etcd.ts";
-import { requires } from "../support/requires.ts";
 import { Volumes } from "../support/volumes.ts";
-import { type Backend, contract, real_time, take_over, taken, until } from "./contract.ts";
-
-const etcd_ttl_ms = 4000;
-const etcd_volumes = new Volumes(etcd_ttl_ms);
-let end = async (): Promise<void> => {};
-after(async () => {
-  await end();
-  etcd_volumes.remove();
-});
-
-contract("etcd with a volume, stop", async (t: TestContext): Promise<Backend | null> => {
-  if (!requires(t, "etcd", "etcdctl")) return null;
-  const started = await start_etcd({ members: 1 });
-  end = started.end;
-  const { etcd } = started;
-  await etcd.ready();
-  return {
-    ttl_ms: etcd_ttl_ms,
-    attempt_ms: 1500,
-    waits_out: true,
-    open: (path, options) =>
-      new WitnessedLock(
-        (inner) => new EtcdLock({ endpoints: etcd.endpoints, tls: false, path }, inner),
-        etcd_volumes.witness(path),
-        options,
-      ),
-    release: release_witnessed,
-    delete_lock: async (path) => void etcd.ctl(["del", `${path}/lock`]),
-    foreign: {
-      overwrite_lock: async (path, text) => void etcd.ctl(["put", `${path}/lock`, "--", text]),
-      write_record: async (path, text) => void etcd.ctl(["put", `${path}/record`, "--", text]),
-    },
-    stop: () => etcd.stop(),
-    resume: () => etcd.resume(),
-  };
-});
-
-// ---- hold, and a lock service that can't be believed ----
+import { real_time, take_over, taken, until } from "./contract.ts";
 
 const ttl_ms = 1500;
 const volumes = new Volumes(ttl_ms);

@@ -19,4 +19,7 @@ test("counts the tests that hold no others", () => {
   event(0, true);
 
   assert.deepEqual([tally.passed, tally.failed, tally.skipped], [3, 2, 1]);
+  tally.take({ passed: 10, failed: 20, skipped: 30 });
+  tally.take({ passed: 1, failed: 0 });
+  assert.deepEqual([tally.passed, tally.failed, tally.skipped], [14, 22, 31]);
 });
