@@ -69,6 +69,10 @@ async function execute(
   const env = environment(page.environment);
   // Loaded here only: it costs every other command 2 ms.
   const { spawn } = process.getBuiltinModule("node:child_process");
+  // Before it is there: the command may have been seen to run before spawn returns.
+  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(`it got ${signal}`));
+  for (const signal of ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGUSR2"] as const)
+    process.on(signal, () => pass_on(signal));
   const job = spawn(guard_path(), args, { stdio: ["inherit", "inherit", "inherit", "pipe", fd], env });
   const seen: { main?: number; killed?: true; failed?: number; ended?: true } = {};
   /** Signals that came before it had begun. */
@@ -100,9 +104,6 @@ async function execute(
     else if (!now.app_runs && why === "") stop("the app has ended");
   }, look_ms);
   const timer = timeout_ms === null ? undefined : setTimeout(() => stop("its time is over"), timeout_ms);
-  for (const signal of ["SIGTERM", "SIGHUP"] as const) process.on(signal, () => stop(`it got ${signal}`));
-  for (const signal of ["SIGINT", "SIGQUIT", "SIGWINCH", "SIGUSR2"] as const)
-    process.on(signal, () => pass_on(signal));
   /** It has a process group of its own, which the terminal doesn't know. */
   function pass_on(signal: NodeJS.Signals): void {
     if (seen.main === undefined) early.push(signal);
