@@ -1,7 +1,7 @@
 // leasehold exec: a command beside the app, which never outlives the lease, the app or leasehold.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -241,7 +241,8 @@ test("a Ctrl-C in the first moment, before exec has seen the command begin, reac
   const script =
     "trap 'exit 7' INT; kill -INT $(awk '{ print $4 }' /proc/$PPID/stat); while :; do sleep 0.05; done";
   for (let round = 0; round < 10; round++) {
-    const child = spawn(guard, ["exec", "--pid", String(given.holder.outer), "--", "sh", "-c", script]);
+    const args = ["exec", "--pid", String(given.holder.outer), "--", "sh", "-c", script];
+    const child: ChildProcess = spawn(guard, args);
     t.after(() => child.kill("SIGKILL"));
     assert.deepEqual(await once(child, "exit"), [7, null]);
   }
