@@ -1,7 +1,7 @@
 // leasehold exec: a command beside the app, which never outlives the lease, the app or leasehold.
 
 import assert from "node:assert/strict";
-import { type ChildProcess, type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
