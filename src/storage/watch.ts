@@ -111,7 +111,7 @@ export class VolumeWatch {
     if (this.#ended) return;
     // It may have come before the guard's word, and seen only what lies below a volume that is unmounted.
     const change = report.verdict === "ok" ? null : this.#change();
-    this.#take(change ? { ...report, ...change } : report);
+    this.#take(change?.verdict === "gone" ? { ...report, ...change } : report);
     if (!this.#has_ended()) this.#later(this.#wants_more() ? 0 : requirement.probe.every_ms - report.took_ms);
   }
 

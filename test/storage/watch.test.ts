@@ -107,6 +107,17 @@ test("other mounts come and go: a look, and nothing is lost; mounted over with s
   );
 });
 
+test("mounted over, and read-only below: wrong, at once, and not a volume that only takes no writes", async (t) => {
+  if (!requires(t, "root")) return;
+  const path = tmpfs(mounts_folder(t), "v");
+  const { child, said, ended } = await watched(t, path, [200, 3000, 2]);
+  child.kill("SIGSTOP"); // both have happened when it looks
+  sh('mount -o remount,ro "$1" && mount -t tmpfs over "$1"', path);
+  child.kill("SIGCONT");
+  await ended;
+  assert.match(said(), /^lost wrong kill /m);
+});
+
 test("remounted ro: the app is asked to stop", async (t) => {
   if (!requires(t, "root")) return;
   const path = tmpfs(mounts_folder(t), "v");
