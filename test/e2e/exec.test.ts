@@ -234,14 +234,13 @@ test("Ctrl-C reaches the command, which may go on; SIGTERM stops it", async (t) 
   assert.deepEqual(await once(child, "exit"), [128 + 15, null]);
 });
 
-test("a Ctrl-C in the first moment, before exec has seen the command begin, reaches it, too", async (t) => {
+test("a signal in the first moment, before exec has seen the command begin, reaches it, too", async (t) => {
   const given = await holding(t);
   if (!given) return;
   // The command interrupts it as soon as it runs: its parent is its guard, whose parent is exec.
-  const script =
-    "trap 'exit 7' INT; kill -INT $(awk '{ print $4 }' /proc/$PPID/stat); while :; do sleep 0.05; done";
-  for (let round = 0; round < 10; round++) {
-    const args = ["exec", "--pid", String(given.holder.outer), "--", "sh", "-c", script];
+  const script = `trap 'exit 7' "$0"; kill -"$0" $(awk '{ print $4 }' /proc/$PPID/stat); while :; do sleep 0.05; done`;
+  for (const signal of Array.from({ length: 20 }, (_, at) => (at % 2 === 0 ? "INT" : "TERM"))) {
+    const args = ["exec", "--pid", String(given.holder.outer), "--", "sh", "-c", script, signal];
     const child: ChildProcess = spawn(guard, args);
     t.after(() => child.kill("SIGKILL"));
     assert.deepEqual(await once(child, "exit"), [7, null]);
