@@ -1,5 +1,5 @@
-// A lock with a volume as the second witness, when its lock service is out of order or can't be believed. etcd-volume.test.ts has the
-// contract that it keeps.
+// A lock with a volume as the second witness, when its lock service is out of order or can't be believed. etcd.test.ts has the contract
+// that it keeps.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
