@@ -69,11 +69,11 @@ export class VolumeWatch {
     return this.#pending + this.#undead.size;
   }
 
-  /** The guard saw a change in mountinfo. What it says of this volume needs no look, and counts before this returns. */
+  /** The guard saw a change in mountinfo. That this volume is gone needs no look, and counts before this returns. */
   mounts_changed(): void {
     if (this.#ended) return;
     const change = this.#change();
-    if (change) this.#take({ ...this.#report, ...change });
+    if (change?.verdict === "gone") this.#take({ ...this.#report, ...change });
     if (this.#has_ended()) return;
     if (this.#looking) this.#again = true;
     else this.#later(0);
@@ -109,9 +109,11 @@ export class VolumeWatch {
     this.#looking = false;
     if (report.left) void this.#count(report.left);
     if (this.#ended) return;
-    // It may have come before the guard's word, and seen only what lies below a volume that is unmounted.
+    // It may have come before the guard's word, and seen only what lies below a volume that is unmounted. Of a volume that takes no
+    // writes mountinfo may know why. By itself that is no reason for a mild end: another one may lie over ours by now.
     const change = report.verdict === "ok" ? null : this.#change();
-    this.#take(change?.verdict === "gone" ? { ...report, ...change } : report);
+    const known = change?.verdict === "gone" || change?.verdict === report.verdict;
+    this.#take(known ? { ...report, ...change } : report);
     if (!this.#has_ended()) this.#later(this.#wants_more() ? 0 : requirement.probe.every_ms - report.took_ms);
   }
 

@@ -118,6 +118,16 @@ test("mounted over, and read-only below: wrong, at once, and not a volume that o
   assert.match(said(), /^lost wrong kill /m);
 });
 
+test("the same by the guard's word: wrong, too", async (t) => {
+  if (!requires(t, "root")) return;
+  const path = tmpfs(mounts_folder(t), "v");
+  const { child, said, ended } = await watched(t, path, [60_000, 3000, 2]);
+  sh('mount -o remount,ro "$1" && mount -t tmpfs over "$1"', path);
+  child.kill("SIGUSR2");
+  await ended;
+  assert.match(said(), /^lost wrong kill /m);
+});
+
 test("remounted ro: the app is asked to stop", async (t) => {
   if (!requires(t, "root")) return;
   const path = tmpfs(mounts_folder(t), "v");
