@@ -38,8 +38,8 @@ if (!long && patterns.length === 0) {
 // time. Never two with ZooKeeper, since an ensemble's Java takes both processors while it starts; none whose leases are so short
 // that another file's work could end them.
 const waits = [
-  /test\/(lock\/zookeeper|e2e\/(run-zookeeper|hold-outage|mixed-faults)|examples\/|vm\/ages|container\/)/,
-  /test\/(lock\/etcd|e2e\/(run-|re(ady|load|store)|exec|backups|database-backups|bad-))/,
+  /test\/(lock\/zookeeper|e2e\/(run-zookeeper|hold-outage|mixed-faults)|examples\/|vm\/ages|container\/databases)/,
+  /test\/(container\/payload|lock\/etcd|e2e\/(run-|re(ady|load|store)|exec|backups|database-backups|bad-))/,
 ];
 /** Of a file: which of them it is of; -1: none. */
 const lane = (file: string): number => waits.findIndex((pattern) => pattern.test(file));
