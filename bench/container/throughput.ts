@@ -22,12 +22,12 @@ type Subject = {
   loads: readonly { name: string; command: readonly string[]; figure: RegExp }[];
 };
 
-/** Also those that it starts later. */
+/** The server's processes, also those that it starts later. Throws when there is none: the figure would mean something else. */
 async function keep_to_a_processor(podman: Podman, id: string, name: string): Promise<void> {
-  for (const line of (await podman.run("top", id, "hpid", "comm")).split("\n")) {
-    const [pid = "", command = ""] = line.split(/\s+/);
-    if (command.startsWith(name)) execFileSync("taskset", ["-a", "-p", "-c", "0", pid], { stdio: "ignore" });
-  }
+  const lines = (await podman.run("top", id, "hpid", "comm")).split("\n").map((line) => line.split(/\s+/));
+  const pids = lines.flatMap(([pid = "", command = ""]) => (command.startsWith(name) ? [pid] : []));
+  if (pids.length === 0) throw new Error(`no process of ${name} in ${id}`);
+  for (const pid of pids) execFileSync("taskset", ["-a", "-p", "-c", "0", pid], { stdio: "ignore" });
 }
 
 const redis = (what: string, count: number): Subject["loads"][number] => ({

@@ -135,7 +135,7 @@ test("remounted ro: the app is asked to stop", async (t) => {
   sh('mount -o remount,ro "$1"', path);
   child.kill("SIGUSR2");
   await ended;
-  assert.match(said(), /^lost read-only stop the volume ".*" (was remounted|takes no writes)/m);
+  assert.match(said(), /^lost read-only stop the volume ".*" was remounted read-only; remount it rw$/m);
 });
 
 test("filled up: found by the next look, and the app is asked to stop", async (t) => {
