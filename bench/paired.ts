@@ -8,7 +8,7 @@ import { start_etcd } from "../test/support/etcd.ts";
 import { etcd_url } from "../test/support/faults-etcd.ts";
 import { type Database, postgres, postgres_bin, redis, type Store } from "../test/support/databases.ts";
 import type { Line } from "./brain/line.ts";
-import { median } from "./figures.ts";
+import { mean_ratio, median } from "./figures.ts";
 import { Serving, workplace } from "./serving.ts";
 
 const least_ratio = 0.99;
@@ -141,27 +141,21 @@ async function measure(
   return all;
 }
 
-/** A line for each load: the ratio of the medians, and the least and the greatest one of all pairs. */
+/** A line for each load: the mean of the pairs' ratios with its error, and the least and the greatest one of them. */
 function lines_of({ loads }: Subject, all: readonly Pair[], { control, seconds }: Plan): Line[] {
   return loads.map(({ name }, at) => {
     const side = (which: keyof Pair): number[] => all.map((pair) => pair[which][at] ?? Number.NaN);
     const [without, within] = [side("without"), side("with")];
-    const ratio = median(within) / median(without);
     const each = within.map((value, index) => value / (without[index] ?? Number.NaN));
+    const ratio = mean_ratio(each);
     const [before, after] = [median(without), median(within)].map((value) => value.toFixed(0));
     const what = control ? "again without leasehold" : "with leasehold";
     return {
       what: `${name}, ${seconds} s a run: a second ${what} over without (${after} ÷ ${before})`,
       who: "leasehold, etcd",
-      figures: [
-        `${all.length}`,
-        Math.min(...each).toFixed(4),
-        ratio.toFixed(4),
-        "",
-        Math.max(...each).toFixed(4),
-      ],
+      figures: [`${all.length}`, Math.min(...each).toFixed(4), ratio.text, "", Math.max(...each).toFixed(4)],
       reach: control ? "–" : `≥ ${least_ratio}`,
-      reached: control ? null : ratio >= least_ratio,
+      reached: control ? null : ratio.mean >= least_ratio,
     };
   });
 }

@@ -32,7 +32,7 @@ export const throughput: readonly Row[] = [
     measure: async (runs) => ({
       lines: await compare({ pairs: runs(5), seconds: 6, control: false }, subjects),
       notes: [
-        "Of `throughput`, *median* is the ratio of the two medians, *least* and *worst* are the extremes of the pairs.",
+        "Of `throughput`, *median* is the geometric mean of the pairs' ratios with its standard error, *least* and *worst* are the extremes of the pairs; in parentheses are the medians.",
       ],
     }),
   },
