@@ -3,10 +3,12 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
-import { connect } from "node:net";
+import { createServer as http_server } from "node:http";
+import { connect, createServer as server } from "node:net";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as apps from "kubernetes-models/apps/v1";
 import * as policy from "kubernetes-models/policy/v1";
@@ -141,6 +143,26 @@ test("HAProxy takes its configuration", (t) => {
   assert.equal(status, 0, stderr);
 });
 
+/** As the example has it, with ports of its own. */
+async function haproxy(t: TestContext) {
+  const [front = 0, a = 0, a_listen = 0, b = 0, b_listen = 0] = await Promise.all(
+    [0, 0, 0, 0, 0].map(() => quiet_port()),
+  );
+  const ports = {
+    APP_BIND: `127.0.0.1:${front}`,
+    A_APP: `127.0.0.1:${a}`,
+    A_LISTEN: `${a_listen}`,
+    B_APP: `127.0.0.1:${b}`,
+    B_LISTEN: `${b_listen}`,
+  };
+  const program = spawn("haproxy", ["-db", "-f", join(examples, "haproxy/haproxy.cfg")], {
+    stdio: "ignore",
+    env: { PATH: process.env.PATH, ...ports },
+  });
+  t.after(() => void program.kill("SIGKILL"));
+  return { front, a, a_listen, b, b_listen };
+}
+
 test("HAProxy in front of two contenders: clients reach the holder, and after its stop the other one, with the data", async (t) => {
   if (!requires(t, "haproxy", ...redis.requirements)) return;
   const cast = new Contenders(t);
@@ -149,20 +171,8 @@ test("HAProxy in front of two contenders: clients reach the holder, and after it
   label(volume, 10_000);
   const data = join(volume, "data");
   directory(data, "redis");
-  const [front, a, a_listen, b, b_listen] = await Promise.all([0, 0, 0, 0, 0].map(() => quiet_port()));
-  const ports = {
-    APP_BIND: `127.0.0.1:${front}`,
-    A_APP: `127.0.0.1:${a}`,
-    A_LISTEN: `${a_listen}`,
-    B_APP: `127.0.0.1:${b}`,
-    B_LISTEN: `${b_listen}`,
-  };
-  const haproxy = spawn("haproxy", ["-db", "-f", join(examples, "haproxy/haproxy.cfg")], {
-    stdio: "ignore",
-    env: { PATH: process.env.PATH, ...ports },
-  });
-  t.after(() => void haproxy.kill("SIGKILL"));
-  const start = (node: string, port = 0, listen = 0) =>
+  const { front, a, a_listen, b, b_listen } = await haproxy(t);
+  const start = (node: string, port: number, listen: number) =>
     cast.start({
       lock: `file://${volume}`,
       node,
@@ -188,7 +198,7 @@ test("HAProxy in front of two contenders: clients reach the holder, and after it
     () => cast.story(),
   );
   // Nothing answers for more than two of HAProxy's intervals: late isn't no, and no client is cut off.
-  const client = connect(Number(front), "127.0.0.1");
+  const client = connect(front, "127.0.0.1");
   client.on("error", () => {});
   const answers: string[] = [];
   client.on("data", (chunk) => answers.push(chunk.toString()));
@@ -219,4 +229,29 @@ test("HAProxy in front of two contenders: clients reach the holder, and after it
   );
   assert.match(ask("config", "get", "port"), new RegExp(`^port\\s+${b}$`));
   assert.ok(existsSync(join(data, "appendonlydir")));
+});
+
+test("HAProxy, when an app has gone since its last check: who connects just then is taken to the other one", async (t) => {
+  if (!requires(t, "haproxy")) return;
+  const { front, a_listen, b, b_listen } = await haproxy(t);
+  // Both are ready by what they say; at a's port nobody listens.
+  const checked = new Set<number>();
+  for (const port of [a_listen, b_listen]) {
+    const probes = http_server((_, answer) => void answer.end(() => checked.add(port)));
+    await once(probes.listen(port, "127.0.0.1"), "listening");
+    t.after(() => probes.close());
+  }
+  const app = server((client) => void client.end("b"));
+  await once(app.listen(b, "127.0.0.1"), "listening");
+  t.after(() => app.close());
+  await until(
+    () => checked.size === 2,
+    "both to be checked",
+    () => `${[...checked].join(" ")}`,
+  );
+  // In turns, so half of them are for a at first.
+  for (let n = 0; n < 4; n++) {
+    const client = connect(front, "127.0.0.1").setEncoding("utf8");
+    assert.equal((await client.toArray()).join(""), "b");
+  }
 });
