@@ -247,7 +247,7 @@ test("HAProxy, when an app has gone since its last check: who connects just then
   await until(
     () => checked.size === 2,
     "both to be checked",
-    () => `${[...checked].join(" ")}`,
+    () => `checked: ${[...checked].join(" ")}`,
   );
   // In turns, so half of them are for a at first.
   for (let n = 0; n < 4; n++) {
