@@ -84,8 +84,8 @@ export const redis_with = (whats: readonly string[]): Subject => ({
 /** control: without leasehold on both sides. */
 export type Plan = { pairs: number; seconds: number; control: boolean };
 
-/** parent: the folder on whose file system the data lies. args: of leasehold, besides the lock. */
-export type Where = { parent: string; args: readonly string[] };
+/** parent: the folder on whose file system the data lies. args: of leasehold, besides the lock. on_ready: of the lock service. */
+export type Where = { parent: string; args: readonly string[]; on_ready?: () => void };
 const anywhere: Where = { parent: tmpdir(), args: [] };
 
 /** One start of the server, and each load on it; the figures in the loads' order. */
@@ -168,6 +168,7 @@ export async function compare(
   const { etcd, end } = await start_etcd({});
   try {
     await etcd.ready();
+    where.on_ready?.();
     const lock = etcd_url("/throughput")(etcd.members.map(({ port }) => port));
     const lines: Line[] = [];
     for (const subject of subjects)

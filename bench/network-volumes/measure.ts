@@ -1,6 +1,7 @@
 // The throughput of databases whose data lies on a labelled volume: measure PATH PAIRS SECONDS
 // all|postgresql|redis [control]. Prints the table's lines as JSON.
 
+import { keep_away } from "../processors.ts";
 import { compare, pgbench, postgres_with, redis_with } from "../paired.ts";
 
 const [, , path = "", pairs, seconds, load, control] = process.argv;
@@ -18,5 +19,9 @@ const subjects = [
   // The controller, too: in its first seconds it compiles what it then runs for days.
   .map((subject) => ({ ...subject, warm_s: 6 }));
 const plan = { pairs: Number(pairs), seconds: Number(seconds), control: control !== undefined };
-const lines = await compare(plan, subjects, { parent: path, args: ["--volume", path] });
+const lines = await compare(plan, subjects, {
+  parent: path,
+  args: ["--volume", path],
+  on_ready: () => keep_away("etcd"),
+});
 process.stdout.write(JSON.stringify(lines));

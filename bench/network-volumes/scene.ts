@@ -2,13 +2,13 @@
 // all|postgresql|redis [control]. Run by test/support/scene.ts.
 
 import { execFileSync } from "node:child_process";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { Gluster } from "../../test/support/gluster.ts";
 import { guard } from "../../test/support/hand.ts";
 import { machines } from "../../test/support/machines.ts";
 import { Nfs } from "../../test/support/nfs.ts";
 import { scene_end, tell } from "../../test/support/scene.ts";
+import { apart, keep_away } from "../processors.ts";
 
 const [, , kind = "", ...plan] = process.argv;
 const path = "/mnt/data";
@@ -17,22 +17,12 @@ const path = "/mnt/data";
 async function mounted(): Promise<readonly string[]> {
   if (kind === "glusterfs") {
     new Gluster().mount(path);
-    return apart("gluster");
+    keep_away("gluster");
+    return apart;
   }
   const { server, client } = (await machines(["server", "client"])).machines;
   new Nfs(server, "1G").mount(client, path, "4.2");
   return client.exec;
-}
-
-/**
- * The storage's processes keep to one processor, and what the returned words start to another: as if the server were a machine
- * of its own. Else a third more or less goes by which of them happen to share one, and a hundredth isn't to be seen.
- */
-function apart(name: string): string[] {
-  if (availableParallelism() < 2) return [];
-  const all = `for pid in $(grep -l "^${name}" /proc/[0-9]*/comm | cut -d/ -f3); do taskset -a -p -c 1 "$pid"; done`;
-  execFileSync("sh", ["-c", all], { stdio: "ignore" });
-  return ["taskset", "-c", "0"];
 }
 
 const there = await mounted();

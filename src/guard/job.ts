@@ -1,4 +1,5 @@
 import { realpathSync } from "node:fs";
+import type { Socket } from "node:net";
 import { dirname, join } from "node:path";
 import type { How } from "./events.ts";
 import { type Bytes, Decoder, FrameError } from "./frames.ts";
@@ -37,6 +38,9 @@ export type JobResult = { end: JobEnd; stdout: Buffer; stderr: Buffer };
 
 const output_max_bytes = 8 << 20;
 
+/** Of CLOCK_BOOTTIME: thirty years after the machine's start. */
+const never_ns = 10n ** 18n;
+
 /** How long after its deadline a job guard that said nothing is taken for stopped. What can't be killed it reports after a second. */
 const stopped_ms = 2000;
 
@@ -48,10 +52,80 @@ export const load_jobs = async () => import("execa");
 
 /** Runs one command under a job guard (frames.md). Never rejects for what the command does. */
 export async function run_job(options: JobOptions): Promise<JobResult> {
-  const { page = false, tenure, app_env = false, grace_ms, set = {}, unset = [] } = options;
-  const args = [
+  const { on_output, abort, deadline_ns, now_ns, input = Buffer.alloc(0) } = options;
+  const { execa } = await load_jobs();
+  const job = execa(options.guard ?? guard_path(), job_arguments(options), {
+    ...job_settings,
+    stdio: ["pipe", "pipe", "pipe", "pipe", page_at(options.page)],
+    input: typeof input === "string" ? Buffer.from(input) : input,
+    maxBuffer: output_max_bytes,
+    ...(abort ? { cancelSignal: abort } : {}),
+  });
+  if (on_output) for (const stream of [job.stdout, job.stderr]) stream.on("data", on_output);
+  const report = read_report(job.readable({ from: "fd3" }));
+  let output = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  const ended = job.then(({ stdout, stderr }) => {
+    output = { stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) };
+    return report.end;
+  });
+  const until_ms = Number((deadline_ns - now_ns()) / 1_000_000n);
+  const end = await end_of({ ended, undead: report.undead, kill: () => void job.kill("SIGKILL") }, until_ms);
+  return { end, ...output };
+}
+
+/** A command that stays, and is asked by its standard input for what it answers on its standard output. */
+export type Service = {
+  ask: (bytes: Uint8Array) => void;
+  /** Resolves when it has ended, by itself or not. */
+  ended: Promise<JobEnd>;
+  /** Ends it now. Resolves as run_job() does, when it has ended or can't be killed. */
+  end: () => Promise<JobEnd>;
+};
+
+/** No deadline of its own: whoever asks sets the limit. Ends with the controller, or its tenure. It keeps nobody's event loop alive. */
+export async function start_service(
+  options: Pick<JobOptions, "command" | "tenure" | "page" | "guard">,
+  on_answer: (chunk: Buffer) => void,
+): Promise<Service> {
+  const { execa } = await load_jobs();
+  const args = job_arguments({ ...options, deadline_ns: never_ns, grace_ms: 0 });
+  const job = execa(options.guard ?? guard_path(), args, {
+    ...job_settings,
+    stdio: ["pipe", "pipe", "ignore", "pipe", page_at(options.page)],
+    buffer: false,
+  });
+  const { stdin, stdout } = job;
+  stdin.on("error", () => {}); // its end tells
+  stdout.on("data", on_answer);
+  const report = read_report(job.readable({ from: "fd3" }));
+  const ended = job.then(() => report.end);
+  job.nodeChildProcess.unref();
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each is a pipe, which Node makes a socket of
+  for (const pipe of [stdin, stdout, job.stdio[3]] as unknown as Socket[]) pipe.unref();
+  return {
+    ask: (bytes) => void stdin.write(bytes),
+    ended,
+    end: () => {
+      job.kill("SIGTERM");
+      return end_of({ ended, undead: report.undead, kill: () => void job.kill("SIGKILL") }, 0);
+    },
+  };
+}
+
+/** What every job is started with. */
+const job_settings = {
+  encoding: "buffer",
+  reject: false,
+  stripFinalNewline: false,
+  cleanup: false, // the job guard sees the controller's death by itself
+  forceKillAfterDelay: false, // and keeps the grace
+} as const;
+
+function job_arguments(options: Omit<JobOptions, "now_ns">): string[] {
+  const { deadline_ns, tenure, app_env = false, grace_ms, set = {}, unset = [] } = options;
+  return [
     "job",
-    ...["--deadline", String(options.deadline_ns)],
+    ...["--deadline", String(deadline_ns)],
     ...(tenure === undefined ? [] : ["--tenure", String(tenure)]),
     ...(grace_ms === undefined ? [] : ["--grace", String(grace_ms)]),
     ...(app_env ? ["--app-env"] : []),
@@ -60,45 +134,26 @@ export async function run_job(options: JobOptions): Promise<JobResult> {
     "--",
     ...options.command,
   ];
-  const { execa } = await load_jobs();
-  const job = execa(options.guard ?? guard_path(), args, {
-    stdio: ["pipe", "pipe", "pipe", "pipe", page_at(page)],
-    input:
-      typeof options.input === "string" ? Buffer.from(options.input) : (options.input ?? Buffer.alloc(0)),
-    encoding: "buffer",
-    maxBuffer: output_max_bytes,
-    reject: false,
-    stripFinalNewline: false,
-    cleanup: false, // the job guard sees the controller's death by itself
-    ...(options.abort ? { cancelSignal: options.abort } : {}),
-  });
-  const { on_output } = options;
-  if (on_output) for (const stream of [job.stdout, job.stderr]) stream.on("data", on_output);
-  const report = read_report(job.readable({ from: "fd3" }));
-  // Only a job guard that is stopped, or whose /proc hangs, is late by so much; outer kills what it leaves.
-  const until_ms = Number((options.deadline_ns - options.now_ns()) / 1_000_000n);
-  let tell_killed: (result: JobResult) => void = () => {};
-  const killed = new Promise<JobResult>((resolve) => (tell_killed = resolve));
-  const nothing = { stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+}
+
+type Ending = { ended: Promise<JobEnd>; undead: Promise<JobEnd>; kill: () => void };
+
+/** until_ms: when its end is due. Only a job guard that is stopped, or whose /proc hangs, is late by so much; outer kills what it leaves. */
+function end_of({ ended, undead, kill }: Ending, until_ms: number): Promise<JobEnd> {
+  let tell_killed: (end: JobEnd) => void = () => {};
+  const killed = new Promise<JobEnd>((resolve) => (tell_killed = resolve));
   const late = setTimeout(
     () => {
-      job.kill("SIGKILL");
-      setTimeout(() => tell_killed({ end: { how: "killed", why: "guard" }, ...nothing }), left_ms);
+      kill();
+      setTimeout(() => tell_killed({ how: "killed", why: "guard" }), left_ms);
     },
     Math.max(0, until_ms) + stopped_ms,
   );
-  const undead = report.undead.then((end) => {
-    clearTimeout(late); // it is alive and at work: killing it would only lose the report
-    return { end, ...nothing };
-  });
-  const ended = job.then(async ({ stdout, stderr }) => {
-    clearTimeout(late);
-    return { end: await report.end, stdout: Buffer.from(stdout), stderr: Buffer.from(stderr) };
-  });
-  return Promise.race([undead, ended, killed]);
+  // What can't be killed: its job guard is alive and at work, and killing it would only lose the report.
+  return Promise.race([ended, undead, killed]).finally(() => clearTimeout(late));
 }
 
-function page_at(page: boolean | number): "inherit" | "ignore" | 4 {
+function page_at(page: boolean | number = false): "inherit" | "ignore" | 4 {
   if (typeof page === "boolean") return page ? "inherit" : "ignore";
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- execa's type ends at 9, execa itself doesn't
   return page as 4;

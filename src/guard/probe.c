@@ -13,21 +13,16 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-enum { CONTENT_MAX = 1048576, ENTRY_MAX = 4096, MOUNT_ID = 0x1000 };
+enum { CONTENT_MAX = 1048576, ENTRY_MAX = 4096, LINE_BYTES = 65536, WORDS_MAX = 16000, MOUNT_ID = 0x1000 };
 static char content[CONTENT_MAX]; /* what an operation returns, or writes */
 static char back[CONTENT_MAX];
 static size_t length;
 static const char *step; /* the system call that failed last */
 
-static int failed(const char *call) {
-    step = call;
-    return errno ? errno : EIO;
-}
+static int failed(const char *call) { return step = call, errno ? errno : EIO; }
 
 /* Closes fd after an operation; the close of a written file is where some network file systems report the error. */
-static int closing(int fd, int error) {
-    return close(fd) && !error ? failed("close") : error;
-}
+static int closing(int fd, int error) { return close(fd) && !error ? failed("close") : error; }
 
 /* Drops what this machine has cached of it. An NFSv3 client asks its server only whether the time of the last change is
  * another one, and two changes in one tick of the server's clock have the same: the second would stay hidden. */
@@ -71,7 +66,6 @@ static int sync_directory_of(const char *path) {
 /* ---- the operations: errno, or 0 ---- */
 
 static int op_fs(char **a, size_t n) {
-    (void)n;
     struct stat st;
     struct statfs fs;
     uint32_t sx[64] = {0}; /* struct statx: its mask, and at 36 the mount's id, which Linux knows since 5.8 */
@@ -151,18 +145,11 @@ static int op_create(char **a, size_t bytes) {
     return error ? error : sync_directory_of(a[1]);
 }
 
-static int op_mkdir(char **a, size_t n) {
-    (void)n;
-    return mkdir(a[0], 0777) ? failed("mkdir") : sync_directory_of(a[0]);
-}
+static int op_mkdir(char **a, size_t n) { return mkdir(a[0], 0777) ? failed("mkdir") : sync_directory_of(a[0]); }
 
-static int op_unlink(char **a, size_t n) {
-    (void)n;
-    return unlink(a[0]) ? failed("unlink") : 0;
-}
+static int op_unlink(char **a, size_t n) { return unlink(a[0]) ? failed("unlink") : 0; }
 
 static int op_sync(char **a, size_t n) {
-    (void)n;
     int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return failed("open");
     return closing(fd, syncfs(fd) ? failed("syncfs") : 0);
@@ -180,39 +167,58 @@ static const struct operation {
     {"dir", 1, true, false, op_dir},
 };
 
-static const struct operation *operation_at(int argc, char **argv, int at, size_t *amount) {
+/* The one at *at, which becomes that of the next. */
+static const struct operation *operation_at(int argc, char **argv, int *at, size_t *amount) {
+    const char *name = argv[*at];
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         const struct operation *op = &operations[i];
-        if (strcmp(argv[at], op->name)) continue;
-        if (at + op->paths + op->number >= argc) die(EXIT_USAGE, "probe: '%s' lacks an argument", op->name);
-        *amount = op->number ? number(op->name, argv[at + op->paths + 1], CONTENT_MAX) : 0;
+        if (strcmp(name, op->name)) continue;
+        if (*at + op->paths + op->number >= argc) die(EXIT_USAGE, "probe: '%s' lacks an argument", name);
+        *amount = op->number ? number(name, argv[*at + op->paths + 1], CONTENT_MAX) : 0;
+        *at += 1 + op->paths + op->number;
         return op;
     }
-    die(EXIT_USAGE, "probe: '%s' is not an operation", argv[at]);
+    die(EXIT_USAGE, "probe: '%s' is not an operation", name);
+}
+
+/* In order, until one fails; returns its errno. Of what follows only the input is read: the next request comes after it. */
+static int operate(int argc, char **argv, int at) {
+    size_t amount, got;
+    for (int i = at; i < argc;) operation_at(argc, argv, &i, &amount); /* all of it, before anything is touched */
+    int error = 0;
+    for (int index = 0; at < argc; index++) {
+        char **paths = argv + at + 1;
+        const struct operation *op = operation_at(argc, argv, &at, &amount);
+        if (op->input && (read_all(0, content, amount, &got) || got < amount))
+            die(EXIT_USAGE, "probe: '%s' wants %zu bytes on standard input, there were %zu", op->name, amount, got);
+        if (error) continue;
+        length = 0, errno = 0; /* a short write leaves it as it was */
+        uint64_t start = now_ns();
+        if ((error = op->run(paths, amount))) length = 0;
+        printf("%d %d %s %llu %llu %zu\n", index, error, error ? step : "-", (unsigned long long)start, (unsigned long long)now_ns(), length);
+        fwrite(content, 1, length, stdout);
+        if (fflush(stdout)) _exit(1);
+    }
+    return error;
+}
+
+/* One request after the other, until standard input ends: its number, the length of its line, the line, the input. */
+static int serve(void) {
+    static char line[LINE_BYTES + 1], *words[WORDS_MAX];
+    size_t got;
+    for (uint32_t head[2]; !read_all(0, (char *)head, sizeof head, &got) && got;) {
+        int n = 0;
+        if (got < sizeof head || head[1] > LINE_BYTES || read_all(0, line, head[1], &got) || got < head[1]) return EXIT_USAGE;
+        line[got] = 0;
+        for (char *word = line; word < line + got && n < WORDS_MAX; word += strlen(word) + 1) words[n++] = word;
+        printf("%u\n", head[0]);
+        operate(n, words, 0);
+    }
+    return 0;
 }
 
 int probe_main(int argc, char **argv) {
-    size_t amount;
     restore_start();
     if (argc < 3) die(EXIT_USAGE, "probe: no operation");
-    for (int at = 2; at < argc;) { /* all of the line is checked before anything is touched */
-        const struct operation *op = operation_at(argc, argv, at, &amount);
-        at += 1 + op->paths + op->number;
-    }
-    int error = 0;
-    for (int at = 2, index = 0; at < argc && !error; index++) {
-        const struct operation *op = operation_at(argc, argv, at, &amount);
-        size_t got = 0;
-        if (op->input && (read_all(0, content, amount, &got) || got < amount))
-            die(EXIT_USAGE, "probe: '%s' wants %zu bytes on standard input, there were %zu", op->name, amount, got);
-        length = 0;
-        uint64_t start = now_ns();
-        if ((error = op->run(argv + at + 1, amount))) length = 0;
-        uint64_t end = now_ns();
-        printf("%d %d %s %llu %llu %zu\n", index, error, error ? step : "-", (unsigned long long)start, (unsigned long long)end, length);
-        fwrite(content, 1, length, stdout);
-        if (fflush(stdout)) _exit(1);
-        at += 1 + op->paths + op->number;
-    }
-    return error ? 1 : 0;
+    return strcmp(argv[2], "serve") ? operate(argc, argv, 2) != 0 : serve();
 }

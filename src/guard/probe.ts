@@ -1,3 +1,4 @@
+import type { Prober } from "./prober.ts";
 import { guard_path, type JobEnd, type JobOptions, run_job } from "./job.ts";
 import { parse_probe, type ProbeResult } from "./probe-result.ts";
 
@@ -8,7 +9,11 @@ export type Operation =
   | { do: "write" | "check"; path: string; content: Uint8Array }
   | { do: "create"; temporary: string; path: string; content: Uint8Array };
 
-export type ProbeOptions = Omit<JobOptions, "command" | "input" | "set" | "unset" | "app_env">;
+/** by: asks one that stays instead of starting a job. */
+export type ProbeOptions = Omit<JobOptions, "command" | "input" | "set" | "unset" | "app_env"> & {
+  by?: Prober | undefined;
+};
+export type Probed = { end: JobEnd; results: ProbeResult[] };
 
 /**
  * Runs operations in order in a job of their own, until one fails. No file operation on a volume runs in the controller: a
@@ -16,15 +21,30 @@ export type ProbeOptions = Omit<JobOptions, "command" | "input" | "set" | "unset
  */
 export async function run_probe(
   operations: readonly Operation[],
-  options: ProbeOptions,
-): Promise<{ end: JobEnd; results: ProbeResult[] }> {
+  { by, ...options }: ProbeOptions,
+): Promise<Probed> {
+  if (by) return by.run(operations, options);
   const guard = options.guard ?? guard_path();
   const command = [guard, "probe", ...operations.flatMap(words)];
-  const input = Buffer.concat(
+  const { end, stdout } = await run_job({ ...options, guard, command, input: input_of(operations) });
+  return { end, results: parse_probe(stdout) };
+}
+
+/** frames.md: the same as the line and the input of a probe that stays. */
+export function request_of(number: number, operations: readonly Operation[]): Buffer {
+  const line = Buffer.from(
+    operations
+      .flatMap(words)
+      .map((word) => `${word}\0`)
+      .join(""),
+  );
+  return Buffer.concat([Buffer.from(Uint32Array.of(number, line.length).buffer), line, input_of(operations)]);
+}
+
+function input_of(operations: readonly Operation[]): Buffer {
+  return Buffer.concat(
     operations.map((operation) => ("content" in operation ? operation.content : Buffer.alloc(0))),
   );
-  const { end, stdout } = await run_job({ ...options, guard, command, input });
-  return { end, results: parse_probe(stdout) };
 }
 
 function words(operation: Operation): string[] {

@@ -9,7 +9,7 @@ import { identity_file, identity_max_bytes, leasehold_folder } from "./identity.
 import { type Mount, parse_mountinfo } from "./mountinfo.ts";
 
 /** How the jobs of a look run: under which tenure, by which guard. */
-export type JobKind = Pick<ProbeOptions, "tenure" | "page" | "guard" | "abort">;
+export type JobKind = Pick<ProbeOptions, "tenure" | "page" | "guard" | "abort" | "by">;
 
 /** Of `fs PATH`. */
 type PathFacts = { kind: "dir" | "file" | "other"; mount_id: number; dev: string; free_bytes: number };

@@ -3,6 +3,7 @@
 import { quoted } from "../config/quoted.ts";
 import type { VolumeRequirement } from "../config/volume.ts";
 import type { Time } from "../core/time.ts";
+import { Prober } from "../guard/prober.ts";
 import { check_volume, late_ms } from "./check.ts";
 import type { Mount } from "./mountinfo.ts";
 import { type JobKind, read_mounts } from "./probing.ts";
@@ -36,6 +37,7 @@ const left_max = 8;
 export class VolumeWatch {
   readonly #options: WatchOptions;
   readonly #abort = new AbortController();
+  readonly #prober: Prober;
   /** Looks whose job is being killed. */
   #pending = 0;
   readonly #undead = new Set<number>();
@@ -50,6 +52,7 @@ export class VolumeWatch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#report = options.first;
+    this.#prober = new Prober(options.job ?? {});
     this.#later(options.requirement.probe.every_ms);
   }
 
@@ -90,6 +93,7 @@ export class VolumeWatch {
     this.#ended = true;
     this.#take_back();
     this.#abort.abort();
+    this.#prober.close();
   }
 
   #later(delay_ms: number): void {
@@ -98,14 +102,14 @@ export class VolumeWatch {
   }
 
   async #look(): Promise<void> {
-    const { requirement, expected_id, instance, time, job } = this.#options;
+    const { requirement, expected_id, instance, time } = this.#options;
+    const job = { ...this.#options.job, abort: this.#abort.signal, by: this.#prober };
     this.#looking = true;
     this.#again = false;
     const stuck = this.undead >= left_max;
-    const abort = this.#abort.signal;
     const report = stuck
       ? await this.#no_look()
-      : await check_volume(requirement, { expected_id, at: "run", instance, time, job: { ...job, abort } });
+      : await check_volume(requirement, { expected_id, at: "run", instance, time, job });
     this.#looking = false;
     if (report.left) void this.#count(report.left);
     if (this.#ended) return;

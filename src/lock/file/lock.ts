@@ -29,7 +29,7 @@ export class FileLock implements Lock {
     const { identity, ttl_ms, time, on_lost, on_note, register, volume } = options;
     const { id = null, view_age_ms = 0, local = false, paranoid = false } = volume ?? {};
     const { random = Math.random, uuid = fresh_uuid } = ports;
-    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: limit_of(options) });
+    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: limit_of(options), stays: true });
     this.url = `file://${path}`;
     this.#path = path;
     this.#options = options;

@@ -52,7 +52,7 @@ export class WitnessedLock implements Lock {
     const { identity, ttl_ms, time, on_note } = options;
     const { path, view_age_ms, local, id, paranoid = false, on_outage = "stop" } = volume;
     const { random = Math.random, uuid = fresh_uuid } = ports;
-    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: limit_of(options) });
+    const store = ports.store ?? new ProbeStore({ path, time, limit_ms: limit_of(options), stays: true });
     this.#options = options;
     this.#volume = volume;
     this.#changes = ports.changes ?? new DirectoryChanges(join(path, leasehold_folder), time, local);

@@ -281,6 +281,7 @@ export class VolumeLease {
   async close(): Promise<void> {
     this.#cancel_end();
     await this.#in_turn(() => this.#observer.take_registration_back()).catch(() => {});
+    this.#options.store.close?.();
   }
 
   /** R3: writes, looks, and judges. Throws LockUnknown when nobody can say. */

@@ -5,6 +5,7 @@ import { ms } from "../../core/timing.ts";
 import { LockRefused, LockUnknown } from "../../errors.ts";
 import type { JobEnd } from "../../guard/job.ts";
 import { type Operation, run_probe } from "../../guard/probe.ts";
+import { Prober } from "../../guard/prober.ts";
 import { parse_dir, type ProbeResult } from "../../guard/probe-result.ts";
 import { leasehold_folder } from "../identity.ts";
 import type { Pass, View, VolumeStore, Write } from "./store.ts";
@@ -16,6 +17,8 @@ export type ProbeStoreOptions = {
   /** How long one pass may take. */
   limit_ms: number;
   guard?: string;
+  /** By one probe that stays, until it is closed; else each pass has a job of its own. */
+  stays?: boolean;
 };
 
 const limit_most_ms = 3000;
@@ -28,15 +31,18 @@ export function limit_of({ ttl_ms, attempt_ms }: { ttl_ms: number; attempt_ms: n
 /** More are not read: somebody else's, or thousands of contenders. */
 const files_max = 1000;
 
-/** The volume through probe jobs: one job a pass, one at a time, and no file operation in this process. */
+/** The volume through probes: one pass at a time, and no file operation in this process. */
 export class ProbeStore implements VolumeStore {
   readonly #options: ProbeStoreOptions;
   readonly #folder: string;
   /** Processes of earlier passes that can't be killed. What they write may still come. */
   #undead: number[] = [];
+  readonly #prober: Prober | undefined;
 
   constructor(options: ProbeStoreOptions) {
+    const { guard, stays = false } = options;
     this.#options = options;
+    this.#prober = stays ? new Prober({ ...(guard !== undefined && { guard }) }) : undefined;
     this.#folder = join(options.path, leasehold_folder);
   }
 
@@ -50,7 +56,8 @@ export class ProbeStore implements VolumeStore {
       { do: "dir", path: this.#folder, max: files_max },
     ];
     const deadline_ns = time.now_ns() + ms_to_ns(limit_ms);
-    const options = { deadline_ns, now_ns: () => time.now_ns(), ...(guard !== undefined && { guard }) };
+    const kind = { by: this.#prober, ...(guard !== undefined && { guard }) };
+    const options = { deadline_ns, now_ns: () => time.now_ns(), ...kind };
     const { end, results } = await run_probe(operations, options);
     if (end.how === "undead") this.#undead.push(end.pid);
     const failed = results.findIndex(({ error }) => error !== undefined);
@@ -59,6 +66,10 @@ export class ProbeStore implements VolumeStore {
     const view = results[writes.length];
     if (!view) throw this.#unknown(why(end, limit_ms));
     return { written_ns: results.slice(0, -1).map(({ end_ns }) => end_ns), view: this.#view(view) };
+  }
+
+  close(): void {
+    this.#prober?.close();
   }
 
   async #failure(

@@ -1,5 +1,5 @@
 /**
- * The port to the volume: the directory .leasehold/ and nothing else of it. The real one runs probe jobs (probe-store.ts), the
+ * The port to the volume: the directory .leasehold/ and nothing else of it. The real one asks probes (probe-store.ts), the
  * simulator's is a model. Names are those of format.ts.
  */
 export interface VolumeStore {
@@ -9,6 +9,8 @@ export interface VolumeStore {
    * done, or be done later, even after a later pass. LockRefused: trying again can't mend it.
    */
   pass(writes: readonly Write[]): Promise<Pass>;
+  /** No pass begins after this. */
+  close?(): void;
 }
 
 export type Write =
