@@ -30,14 +30,21 @@ export async function run_probe(
   return { end, results: parse_probe(stdout) };
 }
 
-/** frames.md: the same as the line and the input of a probe that stays. */
-export function request_of(number: number, operations: readonly Operation[]): Buffer {
-  const line = Buffer.from(
+/** Of a request's line. */
+export const line_max_bytes = 65_536;
+
+export function line_of(operations: readonly Operation[]): Buffer {
+  return Buffer.from(
     operations
       .flatMap(words)
       .map((word) => `${word}\0`)
       .join(""),
   );
+}
+
+/** What a probe that stays reads; frames.md, "The probe". */
+export function request_of(number: number, operations: readonly Operation[]): Buffer {
+  const line = line_of(operations);
   return Buffer.concat([Buffer.from(Uint32Array.of(number, line.length).buffer), line, input_of(operations)]);
 }
 

@@ -1,7 +1,15 @@
 // A probe that stays, for what asks one often: a request of it costs a thirtieth of a job of its own (docs/decisions/0044).
 
 import { guard_path, type JobEnd, type Service, start_service } from "./job.ts";
-import { type Operation, type Probed, type ProbeOptions, request_of, run_probe } from "./probe.ts";
+import {
+  line_max_bytes,
+  line_of,
+  type Operation,
+  type Probed,
+  type ProbeOptions,
+  request_of,
+  run_probe,
+} from "./probe.ts";
 import { parse_probe, type ProbeResult } from "./probe-result.ts";
 
 /** How the probe is started. Ends with this tenure, too, if there is one. */
@@ -24,7 +32,10 @@ export class Prober {
 
   async run(operations: readonly Operation[], options: ProbeOptions): Promise<Probed> {
     if (this.#closed) return { end: ended_by_order, results: [] };
-    if (this.#process?.is_busy === true) return run_probe(operations, { ...options, by: undefined });
+    // A job takes a line of any length.
+    const too_long = line_of(operations).length > line_max_bytes;
+    if (too_long || this.#process?.is_busy === true)
+      return run_probe(operations, { ...options, by: undefined });
     if (this.#process?.is_over !== false) this.#process = new Process(this.#options);
     return this.#process.run(operations, Number(options.deadline_ns - options.now_ns()) / 1e6);
   }

@@ -124,6 +124,26 @@ test("what can't be killed is reported as undead after its deadline", async (t) 
   assert.equal(end.how, "undead");
 });
 
+test("what can't be killed keeps its job guard, however long, after an abort, too", async (t) => {
+  if (!requires(t, "root", "fsfreeze")) return;
+  const fs = freezable_fs(t);
+  const before = new Set(all_processes().map(({ pid }) => pid));
+  fs.freeze();
+  const abort = new AbortController();
+  setTimeout(() => abort.abort(), 300);
+  const { end } = await job(["dd", "if=/dev/zero", `of=${fs.path}/data`, "count=1"], {
+    abort: abort.signal,
+    grace_ms: 0,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  const guards = all_processes().filter(
+    ({ pid, comm, state }) => comm === "lh-job" && state !== "Z" && !before.has(pid),
+  );
+  fs.thaw();
+  assert.equal(end.how, "undead");
+  assert.equal(guards.length, 1);
+});
+
 // ---- the probe ----
 
 const options = { deadline_ns: within(60_000), now_ns, guard };

@@ -130,6 +130,14 @@ test("two requests at a time: the second has a job of its own", async (t) => {
   );
 });
 
+test("a line that is longer than a request's may be: a job does it", async (t) => {
+  const { ask } = prober(t);
+  const path = `/${"./".repeat(50)}`;
+  const operations = Array.from({ length: 700 }, (): Operation => ({ do: "fs", path }));
+  const { end, results } = await ask(operations);
+  assert.deepEqual([end, results.length], [{ how: "exit", value: 0 }, 700]);
+});
+
 test("killed between two requests, it is started again; killed during one, that one has no answer", async (t) => {
   const { ask } = prober(t);
   await ask([{ do: "fs", path: "/" }]);
