@@ -126,8 +126,8 @@ export const storage_plants: readonly TestedPlant[] = [
   {
     what: "a process whose answer is late is asked again",
     file: "guard/prober.ts",
-    from: "    this.#over = true;\n    this.#why = why;",
-    to: "    this.#why = why;",
+    from: "  get is_over(): boolean {\n    return this.#over;",
+    to: "  get is_over(): boolean {\n    return false;",
     test: "guard/prober.test.ts",
     name: "an answer that is late",
   },
