@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { at_end } from "../../test/support/at-end.ts";
+import { descendants } from "../../test/support/processes.ts";
 import { type Contender, Contenders } from "../../test/support/contenders.ts";
 import { label } from "../../test/support/volume.ts";
 import { type Line, median_at_most, type Row, single, times } from "./line.ts";
@@ -48,7 +49,7 @@ type Cost = { operations: number; read: number; written: number; syncs: number; 
 const calls =
   "open,openat,close,read,pread64,write,pwrite64,fsync,fdatasync,syncfs,getdents64,link,linkat,unlink,unlinkat,fadvise64,fstat,statx";
 
-/** What a contender's controller and its jobs do on the volume meanwhile. strace slows them down, and changes no count. */
+/** What a contender's controller and its probes do on the volume meanwhile. strace slows them down, and changes no count. */
 async function cost(contender: Contender, volume: string, during_ms: number): Promise<Cost> {
   const file = `${volume}.trace`;
   const words = [
@@ -60,8 +61,11 @@ async function cost(contender: Contender, volume: string, during_ms: number): Pr
     `trace=${calls}`,
     "-o",
     file,
-    "-p",
-    String(contender.controller),
+    // The probe that stays is there already.
+    ...[contender.controller, ...descendants(contender.controller).map(({ pid }) => pid)].flatMap((pid) => [
+      "-p",
+      String(pid),
+    ]),
   ];
   const strace = spawn("strace", words, { stdio: "ignore" });
   const ended = once(strace, "exit");
