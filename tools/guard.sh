@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 mode=${1:?release, sanitize or analyze} out=${2:-}
 
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
-warnings="-Wall -Wextra -Wno-unused-parameter -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror"
+warnings="-Wall -Wextra -Wshadow -Wpointer-arith -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Werror"
 common="-std=gnu11 $warnings -DVERSION=\"$version\""
 
 trap 'rm -f "$out.$$"' EXIT

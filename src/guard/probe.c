@@ -65,7 +65,9 @@ static int sync_directory_of(const char *path) {
 
 /* ---- the operations: errno, or 0 ---- */
 
-static int op_fs(char **a, size_t n) {
+#define UNUSED __attribute__((unused))
+
+static int op_fs(char **a, size_t n UNUSED) {
     struct stat st;
     struct statfs fs;
     uint32_t sx[64] = {0}; /* struct statx: its mask, and at 36 the mount's id, which Linux knows since 5.8 */
@@ -145,11 +147,11 @@ static int op_create(char **a, size_t bytes) {
     return error ? error : sync_directory_of(a[1]);
 }
 
-static int op_mkdir(char **a, size_t n) { return mkdir(a[0], 0777) ? failed("mkdir") : sync_directory_of(a[0]); }
+static int op_mkdir(char **a, size_t n UNUSED) { return mkdir(a[0], 0777) ? failed("mkdir") : sync_directory_of(a[0]); }
 
-static int op_unlink(char **a, size_t n) { return unlink(a[0]) ? failed("unlink") : 0; }
+static int op_unlink(char **a, size_t n UNUSED) { return unlink(a[0]) ? failed("unlink") : 0; }
 
-static int op_sync(char **a, size_t n) {
+static int op_sync(char **a, size_t n UNUSED) {
     int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) return failed("open");
     return closing(fd, syncfs(fd) ? failed("syncfs") : 0);
