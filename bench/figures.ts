@@ -22,14 +22,14 @@ export const worst = (values: readonly number[]): number => Math.max(...values);
  * Of pairs' ratios: their geometric mean, for which it doesn't matter what is over what, and its standard error, which is how far the
  * mean may be off by chance.
  */
-export function mean_ratio(ratios: readonly number[]): { mean: number; error: number; text: string } {
+export function mean_ratio(ratios: readonly number[]): { mean: number; text: string } {
   const logs = ratios.map((ratio) => Math.log(ratio));
   const of = (values: readonly number[]): number => values.reduce((sum, one) => sum + one, 0) / values.length;
   const middle = of(logs);
   const spread = of(logs.map((log) => (log - middle) ** 2)) / (logs.length - 1);
   const mean = Math.exp(middle);
   const error = mean * Math.sqrt(spread);
-  return { mean, error, text: `${mean.toFixed(4)} ± ${error.toFixed(4)}` };
+  return { mean, text: `${mean.toFixed(4)} ± ${error.toFixed(4)}` };
 }
 
 /** A line about times in ms. */

@@ -1,8 +1,8 @@
 // The throughput of databases whose data lies on a labelled volume: measure PATH PAIRS SECONDS
 // all|postgresql|redis [control]. Prints the table's lines as JSON.
 
-import { keep_away } from "../processors.ts";
 import { compare, pgbench, postgres_with, redis_with } from "../paired.ts";
+import { keep_away } from "../processors.ts";
 
 const [, , path = "", pairs, seconds, load, control] = process.argv;
 
