@@ -187,7 +187,7 @@ for (const [when, { options, job, dead }] of Object.entries(lives)) {
     const doomed = await h.app_tree(processes);
     await h.event("registered");
     const job_guard = await h.until(() => job(t, h));
-    const below = await h.settled_below(job_guard, 4);
+    const below = await h.tree_below(job_guard, 4);
     h.kill(job_guard, "SIGSTOP"); // it would end at once
     for (const pid of dead(h)) h.kill(pid, "SIGKILL");
     await h.gone(doomed);
@@ -209,7 +209,7 @@ test("outer is killed when it has just killed the job guard: nothing is released
     const h = await running(t, { controller: options });
     await h.event("registered");
     const job_guard = await h.until(() => h.maybe_role("lh-job"));
-    const below = await h.settled_below(job_guard, 4);
+    const below = await h.tree_below(job_guard, 4);
     const [watched] = h
       .alive([...below, ...descendants(h.controller)])
       .filter(({ pid }) => pid === job_guard);

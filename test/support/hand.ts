@@ -232,7 +232,7 @@ export class Hand {
     process.kill(pid, signal);
   }
 
-  /** The app's processes, once there are so many; remembered for the clean-up. */
+  /** The app's processes, once there are so many and none is about to end; remembered for the clean-up. */
   app_tree(least: number): Promise<Process[]> {
     return this.tree_below(() => this.maybe_role("lh-inner"), least);
   }
@@ -241,18 +241,8 @@ export class Hand {
       const top = typeof pid === "number" ? pid : pid();
       const tree = top === undefined ? [] : descendants(top).filter(({ state }) => state !== "Z");
       for (const process of tree) this.#seen.set(process.pid, process);
-      return tree.length >= least && tree;
+      return tree.length >= least && tree.every(({ comm }) => comm !== "app-forks") && tree;
     }, `a tree of ${least} processes`);
-  }
-  /** When nothing of it comes or goes any more: between the two forks of a daemon there is one more. */
-  async settled_below(pid: number, least: number): Promise<Process[]> {
-    for (let before = await this.tree_below(pid, least); ;) {
-      await this.sleep(100);
-      const tree = await this.tree_below(pid, least);
-      const pids = new Set(before.map((process) => process.pid));
-      if (tree.length === before.length && tree.every((process) => pids.has(process.pid))) return tree;
-      before = tree;
-    }
   }
   alive(processes: readonly Process[]): Process[] {
     return processes.filter(is_alive);
@@ -271,7 +261,7 @@ export class Hand {
   /** Processes whose environment bears this test's mark, the guard's own roles and the controller left out. */
   strays(): Process[] {
     return all_processes().filter(
-      ({ pid, comm, state }) => comm === "app" && state !== "Z" && this.#marked(pid),
+      ({ pid, comm, state }) => comm.startsWith("app") && state !== "Z" && this.#marked(pid),
     );
   }
   #marked(pid: number): boolean {
