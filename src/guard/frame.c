@@ -30,9 +30,7 @@ uint32_t crc32_of(uint32_t crc, const uint8_t *p, size_t n) {
 
 static uint32_t frame_crc(const uint8_t *frame, size_t payload) {
     static const uint8_t zero[4];
-    uint32_t crc = crc32_of(0, frame, 12);
-    crc = crc32_of(crc, zero, 4);
-    return crc32_of(crc, frame + 16, 8 + payload);
+    return crc32_of(crc32_of(crc32_of(0, frame, 12), zero, 4), frame + 16, 8 + payload);
 }
 
 size_t frame_write(uint8_t *out, uint8_t type, uint32_t sequence, uint64_t sent_at_ns, const void *payload, uint32_t length) {

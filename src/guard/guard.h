@@ -208,5 +208,6 @@ uint64_t number(const char *what, const char *text, uint64_t most);
 bool ended_by(pid_t pid, uint64_t end_ns, int *status);
 int outer_main(int argc, char **argv);
 int probe_main(int argc, char **argv);
+int probe_request(bool answer);
 
 #endif

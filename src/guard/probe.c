@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 enum { CONTENT_MAX = 1048576, ENTRY_MAX = 4096, LINE_BYTES = 65536, WORDS_MAX = 16000, MOUNT_ID = 0x1000 };
-static char content[CONTENT_MAX]; /* what an operation returns, or writes */
-static char back[CONTENT_MAX];
+static char content[CONTENT_MAX], back[CONTENT_MAX]; /* what an operation returns, or writes; what it reads besides */
 static size_t length;
 static const char *step; /* the system call that failed last */
 
@@ -55,12 +54,16 @@ static int write_file(const char *path, int flags, size_t bytes) {
     return closing(fd, write_all(fd, bytes));
 }
 
+static int sync_at(const char *path, int (*sync)(int), const char *call) {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return failed("open");
+    return closing(fd, sync(fd) ? failed(call) : 0);
+}
+
 static int sync_directory_of(const char *path) {
     char copy[4096];
     snprintf(copy, sizeof copy, "%s", path);
-    int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return failed("open");
-    return closing(fd, fsync(fd) ? failed("fsync") : 0);
+    return sync_at(dirname(copy), fsync, "fsync");
 }
 
 /* ---- the operations: errno, or 0 ---- */
@@ -151,11 +154,7 @@ static int op_mkdir(char **a, size_t n UNUSED) { return mkdir(a[0], 0777) ? fail
 
 static int op_unlink(char **a, size_t n UNUSED) { return unlink(a[0]) ? failed("unlink") : 0; }
 
-static int op_sync(char **a, size_t n UNUSED) {
-    int fd = open(a[0], O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return failed("open");
-    return closing(fd, syncfs(fd) ? failed("syncfs") : 0);
-}
+static int op_sync(char **a, size_t n UNUSED) { return sync_at(a[0], syncfs, "syncfs"); }
 
 static const struct operation {
     const char *name;
@@ -184,7 +183,7 @@ static const struct operation *operation_at(int argc, char **argv, int *at, size
 }
 
 /* In order, until one fails; returns its errno. Of what follows only the input is read: the next request comes after it. */
-static int operate(int argc, char **argv, int at) {
+static int operate(int argc, char **argv, int at, bool answer) {
     size_t amount, got;
     for (int i = at; i < argc;) operation_at(argc, argv, &i, &amount); /* all of it, before anything is touched */
     int error = 0;
@@ -197,6 +196,7 @@ static int operate(int argc, char **argv, int at) {
         length = 0, errno = 0; /* a short write leaves it as it was */
         uint64_t start = now_ns();
         if ((error = op->run(paths, amount))) length = 0;
+        if (!answer) continue;
         printf("%d %d %s %llu %llu %zu\n", index, error, error ? step : "-", (unsigned long long)start, (unsigned long long)now_ns(), length);
         fwrite(content, 1, length, stdout);
         if (fflush(stdout)) _exit(1);
@@ -204,23 +204,23 @@ static int operate(int argc, char **argv, int at) {
     return error;
 }
 
-/* One request after the other, until standard input ends: its number, the length of its line, the line, the input. */
-static int serve(void) {
+/* One request: its number, the length of its line, the line, the input. -1: there is none. */
+int probe_request(bool answer) {
     static char line[LINE_BYTES + 1], *words[WORDS_MAX];
-    size_t got;
-    for (uint32_t head[2]; !read_all(0, (char *)head, sizeof head, &got) && got;) {
-        int n = 0;
-        if (got < sizeof head || head[1] > LINE_BYTES || read_all(0, line, head[1], &got) || got < head[1]) return EXIT_USAGE;
-        line[got] = 0;
-        for (char *word = line; word < line + got && n < WORDS_MAX; word += strlen(word) + 1) words[n++] = word;
-        printf("%u\n", head[0]);
-        operate(n, words, 0);
-    }
-    return 0;
+    uint32_t head[2];
+    size_t got, n = 0;
+    if (read_all(0, (char *)head, sizeof head, &got) || !got) return -1;
+    if (got < sizeof head || head[1] > LINE_BYTES || read_all(0, line, head[1], &got) || got < head[1]) _exit(EXIT_USAGE);
+    line[got] = 0;
+    for (char *word = line; word < line + got && n < WORDS_MAX; word += strlen(word) + 1) words[n++] = word;
+    if (answer) printf("%u\n", head[0]);
+    return operate((int)n, words, 0, answer);
 }
 
 int probe_main(int argc, char **argv) {
     restore_start();
     if (argc < 3) die(EXIT_USAGE, "probe: no operation");
-    return strcmp(argv[2], "serve") ? operate(argc, argv, 2) != 0 : serve();
+    if (strcmp(argv[2], "serve")) return operate(argc, argv, 2, true) != 0;
+    while (probe_request(true) >= 0) continue;
+    return 0;
 }

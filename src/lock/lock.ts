@@ -1,6 +1,7 @@
 import type { Proof } from "../core/lease.ts";
 import type { Identity, LockRecord } from "../core/record.ts";
 import type { Time } from "../core/time.ts";
+import type { Operation } from "../guard/probe.ts";
 
 /**
  * The port to a lock service: one lock, one contender. test/lock/contract.ts is its contract as tests, which every backend
@@ -46,6 +47,9 @@ export interface Lock {
    * It may change with each answer, so it is read again after take(), mark() and each prove().
    */
   release_record(): string;
+
+  /** The same as one operation of a probe, for which no release program has to be started. null, or left out: it isn't one. */
+  release_operation?(): Operation | null;
 
   /** Ends its connections and takes its registration back. The lock itself isn't released. */
   close(): Promise<void>;

@@ -15,7 +15,7 @@ import { ServiceManager, service_variables } from "../ops/service-manager.ts";
 import { type Termination, write_termination } from "../ops/termination.ts";
 import { until_alone } from "./alone.ts";
 import { AppData } from "./app-data.ts";
-import { release_line } from "./give-back.ts";
+import { release_of } from "./give-back.ts";
 import { core_event } from "./guard-events.ts";
 import { commands_of, hook_runner, type HookOptions, type VolumeHook } from "./hooks.ts";
 import { type HookEffect, type HookResult, performer } from "./perform.ts";
@@ -200,9 +200,9 @@ export async function contend(
     return open_lock(config.lock, { ...options, register: true, ...(volume && { volume }) });
   }
   function release_for_the_dead(record: string): Parameters<Guard["register_release"]> {
-    const { line, most_ms } = release_line(record, attached ? config.attach : null);
+    const { bytes, most_ms } = release_of(lock, record, attached ? config.attach : null);
     const paths = config.volumes.map(({ path }) => path);
-    return [Buffer.from(line), { drain_ms: timing.drain_ms, release_ms: most_ms, paths }];
+    return [bytes, { drain_ms: timing.drain_ms, release_ms: most_ms, paths }];
   }
   async function volume_work(hook: VolumeHook, { tenure, previous }: HookEffect): Promise<HookResult> {
     switch (hook) {

@@ -1,7 +1,9 @@
 // G3: what the guard does for a dead controller, and what it doesn't.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { app, hand, type Hand } from "../support/hand.ts";
 
@@ -18,6 +20,50 @@ test("the controller dies: tree empty, drain, then the release program with the 
   assert.deepEqual(argv, ["release"]);
   assert.deepEqual(h.alive(doomed), [], "released before the tree was empty");
   assert.equal((await h.exit).code, 70);
+});
+
+// A file lock is given back by one write. Its release needs neither Node nor its memory.
+test("one write gives it back: the guard does it with the tree empty, and runs no release program", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "leasehold-release-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "beat");
+  const h = await hand(t, {
+    controller: [...registered, "--drain", folder, "--release-write", path],
+    app: [app, "ignore", "daemon"],
+  });
+  const doomed = await h.app_tree(2);
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  await h.until(() => existsSync(path), "the write");
+  assert.deepEqual(h.alive(doomed), [], "released before the tree was empty");
+  assert.equal((await h.exit).code, 70);
+  assert.equal(readFileSync(path, "utf8"), "released");
+  assert.equal(released(h), false);
+  assert.equal(h.stdout(), "");
+  assert.doesNotMatch(h.stderr(), /^\d/m, "the probe's answer is in the log");
+  assert.match(h.stderr(), /released after the controller's death/);
+});
+
+test("that write fails: the release program gets the record", async (t) => {
+  const h = await hand(t, { controller: [...registered, "--release-write", "/nowhere/at/all"], app: [app] });
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  assert.equal((await h.event("released")).record, "record 1");
+  assert.equal((await h.exit).code, 70);
+});
+
+test("the drain fails: nothing is written either", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "leasehold-release-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "beat");
+  const h = await hand(t, {
+    controller: [...registered, "--drain", "/nowhere/at/all", "--release-write", path],
+    app: [app],
+  });
+  await h.event("registered");
+  h.kill(h.controller, "SIGKILL");
+  assert.equal((await h.exit).code, 70);
+  assert.equal(existsSync(path), false);
 });
 
 test("the controller dies with no app running: released at once", async (t) => {

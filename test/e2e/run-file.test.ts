@@ -1,12 +1,23 @@
 // leasehold run with a lock on the volume itself: no server. The app writes down when it lived.
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test, type TestContext } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Contenders } from "../support/contenders.ts";
+import { guard } from "../support/hand.ts";
 import { label } from "../support/volume.ts";
 
 const ttl_ms = 3000;
@@ -87,6 +98,27 @@ for (const [what, harm] of [
     assert.match((await b.line(/took the lock/)).message, /a had it before, its end is clean/);
     in_order(contenders);
   });
+
+test("kill -9 of its controller where Node can't be started any more: the guard itself gives the lock back", async (t) => {
+  const { volume, contenders } = scene(t);
+  const installed = mkdtempSync(join(tmpdir(), "leasehold-e2e-installed-"));
+  t.after(() => rmSync(installed, { recursive: true }));
+  for (const name of ["leasehold.cjs", "controller.js", "controller.cache"])
+    copyFileSync(join(dirname(guard), name), join(installed, name));
+  copyFileSync(guard, join(installed, "leasehold"));
+  const node = join(installed, "node");
+  symlinkSync(realpathSync(join(dirname(guard), "node")), node);
+  const lock = `file://${volume}`;
+  const a = contenders.start({ lock, node: "a", args, guard: join(installed, "leasehold") });
+  await contenders.holder();
+  const b = contenders.start({ lock, node: "b", args });
+  await b.line(/waiting/);
+  unlinkSync(node);
+  a.signal("SIGKILL", a.controller);
+  await contenders.holder(a);
+  assert.match((await b.line(/took the lock/)).message, /a had it before, its end is clean/);
+  in_order(contenders);
+});
 
 test("its machine is gone: the other one waits until it has been silent for a whole lease", async (t) => {
   const { contenders, start } = scene(t);

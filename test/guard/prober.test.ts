@@ -44,8 +44,14 @@ const read = (path: string): Operation => ({ do: "read", path, max: 100 });
 /** The one that stays, below its job guard; 0: there is none. */
 const process_of = (): number =>
   descendants(process.pid).find(
-    ({ comm, ppid, state }) => comm === "leasehold" && ppid !== process.pid && state !== "Z",
+    ({ comm, ppid, state }) => comm.startsWith("leasehold") && ppid !== process.pid && state !== "Z",
   )?.pid ?? 0;
+/** For a signal: 0 would be all of this process's group. */
+const living = (): number => {
+  const pid = process_of();
+  assert.ok(pid > 1, "there is no probe that stays");
+  return pid;
+};
 
 test("many requests, one process, and each is answered as by a job of its own", async (t) => {
   const folder = scratch(t);
@@ -90,7 +96,7 @@ test("an answer that is late is none: its process is killed, and the next reques
   const folder = scratch(t);
   const { ask } = prober(t);
   await ask([read(folder)]);
-  const stopped = process_of();
+  const stopped = living();
   process.kill(stopped, "SIGSTOP");
   const { end, results } = await ask([write(join(folder, "late"), "x")], 300);
   assert.deepEqual([end, results], [{ how: "killed", why: "deadline" }, []]);
@@ -141,12 +147,12 @@ test("a line that is longer than a request's may be: a job does it", async (t) =
 test("killed between two requests, it is started again; killed during one, that one has no answer", async (t) => {
   const { ask } = prober(t);
   await ask([{ do: "fs", path: "/" }]);
-  const first = process_of();
+  const first = living();
   process.kill(first, "SIGKILL");
   while (descendants(process.pid).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve)); // all of it is heard
   assert.deepEqual((await ask([{ do: "fs", path: "/" }])).end, { how: "exit", value: 0 });
-  const second = process_of();
+  const second = living();
   process.kill(second, "SIGSTOP");
   const asked = ask([{ do: "fs", path: "/" }]);
   process.kill(second, "SIGKILL");
@@ -156,7 +162,7 @@ test("killed between two requests, it is started again; killed during one, that 
 test("closed, it ends with what it was asked, and takes no more", async (t) => {
   const { prober: one, ask } = prober(t);
   await ask([{ do: "fs", path: "/" }]);
-  process.kill(process_of(), "SIGSTOP");
+  process.kill(living(), "SIGSTOP");
   const asked = ask([{ do: "fs", path: "/" }]);
   one.close();
   const ended = { end: { how: "killed", why: "order" }, results: [] };

@@ -182,6 +182,22 @@ export const plants: Plant[] = [
     name: "the drain fails",
   },
   {
+    what: "the guard's own release runs no further than to look whether it can",
+    file: "release.c",
+    from: " && !first && !probe_request(false)",
+    to: " && !first",
+    test: "e2e/release.test.ts",
+    name: "one write gives it back",
+  },
+  {
+    what: "a release of its own that failed counts as done",
+    file: "release.c",
+    from: "!probe_request(false)",
+    to: "probe_request(false) >= -1",
+    test: "e2e/release.test.ts",
+    name: "that write fails",
+  },
+  {
     what: "released although the controller gave up with the app undead",
     file: "outer.c",
     from: "        o.page->release.set = 0;\n        finish(EXIT_UNDEAD);",

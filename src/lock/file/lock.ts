@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { fresh_uuid } from "../../guard/kernel.ts";
+import type { Operation } from "../../guard/probe.ts";
 import { leasehold_folder } from "../../storage/identity.ts";
 import { VolumeLease } from "../../storage/lease/lease.ts";
 import { limit_of, ProbeStore } from "../../storage/lease/probe-store.ts";
@@ -78,6 +79,13 @@ export class FileLock implements Lock {
   release_record(): string {
     const limit_ms = limit_of(this.#options);
     return JSON.stringify(release_record_of(this.#path, limit_ms, this.#lease.release_block()));
+  }
+
+  release_operation(): Operation | null {
+    const block = this.#lease.release_block();
+    return (
+      block && { do: "write", path: join(this.#path, leasehold_folder, block.name), content: block.content }
+    );
   }
 
   async close(): Promise<void> {
