@@ -1,5 +1,5 @@
 import { realpathSync } from "node:fs";
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { dirname, join } from "node:path";
 import type { How } from "./events.ts";
 import { type Bytes, Decoder, FrameError } from "./frames.ts";
@@ -100,8 +100,8 @@ export async function start_service(
   const report = read_report(job.readable({ from: "fd3" }));
   const ended = job.then(() => report.end);
   job.nodeChildProcess.unref();
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each is a pipe, which Node makes a socket of
-  for (const pipe of [stdin, stdout, job.stdio[3]] as unknown as Socket[]) pipe.unref();
+  // Each is a pipe, which Node makes a socket of; where no process can be started execa puts other streams in their places.
+  for (const pipe of [stdin, stdout, job.stdio[3]]) if (pipe instanceof Socket) pipe.unref();
   return {
     ask: (bytes) => void stdin.write(bytes),
     ended,

@@ -210,7 +210,7 @@ int probe_request(bool answer) {
     uint32_t head[2];
     size_t got, n = 0;
     if (read_all(0, (char *)head, sizeof head, &got) || !got) return -1;
-    if (got < sizeof head || head[1] > LINE_BYTES || read_all(0, line, head[1], &got) || got < head[1]) _exit(EXIT_USAGE);
+    if (got < sizeof head || !head[1] || head[1] > LINE_BYTES || read_all(0, line, head[1], &got) || got < head[1]) _exit(EXIT_USAGE);
     line[got] = 0;
     for (char *word = line; word < line + got && n < WORDS_MAX; word += strlen(word) + 1) words[n++] = word;
     if (answer) printf("%u\n", head[0]);

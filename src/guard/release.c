@@ -44,13 +44,13 @@ static void become_releaser(uint64_t offset) {
     fcntl(self.release_fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
     lseek(self.release_fd, (off_t)offset, SEEK_SET);
     setsid();
-    restore_start();
     dup2(self.release_fd, 0);
     dup2(self.log_fd, 1);
     dup2(self.log_fd, 2);
     close_from(3);
     char first;
     if (pread(0, &first, 1, (off_t)offset) == 1 && !first && !probe_request(false)) _exit(0);
+    restore_start(); /* not before: no signal ends the write */
     execve(self.releaser[0], self.releaser, self.controller_env);
     _exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_NOT_EXECUTABLE);
 }

@@ -8,7 +8,10 @@ import type { Guard } from "../guard/client.ts";
 import type { Lock } from "../lock/lock.ts";
 import type { Perform } from "./supervisor.ts";
 
-export type GuardPort = Pick<Guard, "deadline" | "start" | "signal" | "kill" | "register_release" | "exit">;
+export type GuardPort = Pick<
+  Guard,
+  "deadline" | "start" | "signal" | "kill" | "register_release" | "unregister_release" | "exit"
+>;
 export type Push = (event: Event) => void;
 export type HookEffect = Extract<Effect, { do: "hook" }>;
 type StartEffect = Extract<Effect, { do: "start" }>;
@@ -115,6 +118,11 @@ export function performer(adapters: Adapters): Perform {
   async function release({ tenure, state, failures }: ReleaseEffect, push: Push): Promise<void> {
     const taken = takes;
     try {
+      // Registered is that it ended well. The storage tells of what it has lost once: a guard that flushes again hears nothing of it.
+      if (state === "unclean") {
+        registered = "";
+        await guard.unregister_release();
+      }
       await adapters.end_jobs?.(tenure);
       // It was lost meanwhile, and asked for anew: what is held now is the next tenure's.
       if (takes !== taken) return;

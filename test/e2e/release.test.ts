@@ -5,7 +5,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { freezable_fs } from "../support/frozen-fs.ts";
 import { app, hand, type Hand } from "../support/hand.ts";
+import { requires } from "../support/requires.ts";
 
 const registered = ["--ttl", "20000", "--grace", "200", "--release", "record 1"];
 const released = (h: Hand): boolean => h.events().some(({ event }) => event === "released");
@@ -50,6 +52,26 @@ test("that write fails: the release program gets the record", async (t) => {
   h.kill(h.controller, "SIGKILL");
   assert.equal((await h.event("released")).record, "record 1");
   assert.equal((await h.exit).code, 70);
+});
+
+test("a signal to whatever is called leasehold doesn't end that write", async (t) => {
+  if (!requires(t, "root", "fsfreeze")) return;
+  const fs = freezable_fs(t);
+  const path = join(fs.path, "beat");
+  const h = await hand(t, { controller: [...registered, "--release-write", path], app: [app] });
+  await h.event("registered");
+  const { outer, controller } = h;
+  fs.freeze();
+  h.kill(controller, "SIGKILL");
+  const writer = await h.until(
+    () => h.children(outer).find(({ comm, state }) => comm.startsWith("leasehold") && state === "D"),
+    "the write",
+  );
+  h.kill(writer.pid, "SIGTERM");
+  fs.thaw();
+  assert.equal((await h.exit).code, 70);
+  assert.equal(readFileSync(path, "utf8"), "released");
+  assert.match(h.stderr(), /released after the controller's death/);
 });
 
 test("the drain fails: nothing is written either", async (t) => {

@@ -195,10 +195,23 @@ test("requests that are cut, too long or not understood end it", () => {
     good.subarray(0, 5),
     good.subarray(0, 10),
     request("fs\0", 65_537),
+    request(""),
     request("fs\0"),
     request("rm\0/\0"),
   ])
     assert.equal(serve(bad).status, 64, bad.toString("latin1"));
+});
+
+test("no process can be started for it: told as a job's would be, and nothing is thrown", async (t) => {
+  const nowhere = `/${"x".repeat(5000)}`; // spawn itself throws, as it does without memory or descriptors
+  const one = new Prober({ guard: nowhere });
+  t.after(() => one.close());
+  const operations: Operation[] = [{ do: "fs", path: "/" }];
+  for (let round = 0; round < 2; round++)
+    assert.deepEqual(
+      await one.run(operations, within(20_000)),
+      await run_probe(operations, { ...within(20_000), guard: nowhere }),
+    );
 });
 
 test("it keeps nobody's event loop alive", () => {

@@ -283,6 +283,13 @@ export const core_plants: CorePlant[] = [
     lock: "zookeeper",
   },
   {
+    what: "the guard keeps what says that it ended well while it is given back as unclean",
+    file: "shell/perform.ts",
+    from: "        await guard.unregister_release();\n",
+    to: "",
+    lock: "memory",
+  },
+  {
     what: "a release that is answered late ends the next tenure",
     file: "lock/memory.ts",
     from: "    if (this.#token === token) this.#token = 0n;",

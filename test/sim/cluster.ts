@@ -65,6 +65,8 @@ export class Cluster {
   readonly log: string[] = [];
   instances = 0;
   starts = 0;
+  /** When something of an app was seen last. */
+  last_alive_ms = 0;
   #last_token = 0n;
   /** The instance that started an app last. */
   #last_starter = "";
@@ -96,6 +98,7 @@ export class Cluster {
   /** After every event. */
   check(): void {
     if (this.#failure !== null) throw new Violation(this.#failure);
+    if (this.machines.some(({ guard }) => guard.alive)) this.last_alive_ms = Number(this.world.now_ns) / 1e6;
     const running = this.machines.filter((machine) => machine.runs);
     if (running.length > 1)
       throw new Violation(`two apps at the same time: on ${running.map(({ name }) => name).join(" and ")}`);
@@ -122,6 +125,8 @@ export class Cluster {
   }
 
   stepped(machine: Machine, before: State, event: Event, after: State, effects: Effect[]): void {
+    for (const effect of effects)
+      if (effect.do === "release") machine.ends_unclean = effect.state === "unclean";
     if (effects.some((effect) => effect.do === "release") && machine.guard.alive)
       this.fail(`${machine.name} gives the lock back while its app is alive`);
     if (effects.some((effect) => effect.do === "release") && machine.dirty && this.rules.drains)

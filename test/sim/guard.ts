@@ -42,6 +42,8 @@ export class SimGuard implements GuardPort {
   #deadline_ns = 0n;
   #app: App | null = null;
   #record: string | null = null;
+  /** The controller is giving the lock back as unclean, or has done so: what is registered since before then says otherwise. */
+  unclean = false;
   #orphan = false;
   #cancel_deadline: () => void = () => {};
   /** Orders are obeyed one after the other. */
@@ -120,7 +122,14 @@ export class SimGuard implements GuardPort {
   }
   register_release(record: string | Uint8Array): Promise<Status> {
     return this.#order(() => {
+      this.unclean = false;
       this.#record = String(record);
+      return "done";
+    });
+  }
+  unregister_release(): Promise<Status> {
+    return this.#order(() => {
+      this.#record = null;
       return "done";
     });
   }

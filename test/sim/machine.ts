@@ -36,6 +36,8 @@ export class Machine {
   answers: Event[] = [];
   /** Something that an app wrote may not be flushed. */
   dirty = false;
+  /** How the core wants the lock to be given back. */
+  ends_unclean = false;
   /** Kills that were due to a loss of the lease. */
   losses = 0;
 
@@ -129,6 +131,10 @@ export class Machine {
               resolve(failure);
             });
           }),
+        end_jobs: () => {
+          guard.unclean = this.ends_unclean;
+          return Promise.resolve();
+        },
         release: (record) => [record as unknown as Uint8Array, { drain_ms: 0, release_ms: 0, paths: [] }],
         on_exit: (code, because) => {
           this.cluster.note(this, `exit ${code}: ${because}`);
@@ -188,6 +194,8 @@ export class Machine {
         this.proved_until_ns = 0n;
         this.proof_end_ns = 0n;
         this.dirty = false; // the guard syncs the volumes first
+        if (this.guard.unclean)
+          this.cluster.fail(`${this.name}'s guard releases as clean what ended unclean`);
         backend.release(record, this);
       },
       on_start: (token) => this.cluster.started(this, token),

@@ -16,6 +16,8 @@ export type Result = { violation: string | null; starts: number; log: string[] }
 /** Faults in the first part, none in the second: then somebody has to run, and go on running. */
 const faulty_ms = 120_000;
 const settle_ms = 90_000;
+/** After the last app's end, when nothing is wrong any more. */
+const takeover_leases = 3;
 
 /** One run of a cluster, wholly decided by its seed. */
 export async function simulate(seed: number, model: LockModel): Promise<Result> {
@@ -54,6 +56,12 @@ export async function simulate(seed: number, model: LockModel): Promise<Result> 
     cluster.note(null, "no more faults");
     stalls.quiet_since_ms = faulty_ms;
     await world.run(faulty_ms + settle_ms, () => cluster.check());
+    // An app that was never ready, didn't stop and couldn't be killed for a minute may have kept the lock until a moment ago.
+    const longest_ms = Math.max(
+      faulty_ms + settle_ms,
+      cluster.last_alive_ms + takeover_leases * rules.timing.ttl_ms,
+    );
+    if (!cluster.machines.some((machine) => machine.runs)) await world.run(longest_ms, () => cluster.check());
     if (!cluster.machines.some((machine) => machine.runs))
       throw new Violation("nobody runs, although nothing is wrong any more");
     const losses = cluster.machines.reduce((sum, machine) => sum + machine.losses, 0);
