@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -51,6 +51,28 @@ test("the controller is dead, too: nothing is released before the thaw", async (
   await h.sleep(300);
   h.kill(h.controller, "SIGKILL");
   await h.until(() => /1 processes of the app can't be killed \(process \d+, state D\)/.test(h.stderr()));
+  assert.equal(said(h, "released"), false);
+  fs.thaw();
+  await h.event("released");
+});
+
+test("a job of the dead controller can't be killed: nothing is released before the thaw", async (t) => {
+  if (!requires(t, "root", "fsfreeze")) return;
+  const fs = freezable_fs(t);
+  const folder = mkdtempSync(join(tmpdir(), "leasehold-job-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [script, data] = [join(folder, "job"), join(fs.path, "data")];
+  writeFileSync(script, `while :; do echo line >> ${data}; sleep 0.02; done`);
+  const h = await hand(t, {
+    controller: ["--ttl", "20000", "--grace", "200", "--release", "record", "--job", `sh ${script}`],
+    app: [app],
+  });
+  await h.event("registered");
+  await h.until(() => existsSync(data), "the job's writing");
+  fs.freeze();
+  await h.sleep(300);
+  h.kill(h.controller, "SIGKILL");
+  await h.sleep(1500); // the app is dead long before
   assert.equal(said(h, "released"), false);
   fs.thaw();
   await h.event("released");

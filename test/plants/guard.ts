@@ -136,8 +136,8 @@ export const plants: Plant[] = [
   {
     what: "the kill reaches the main process's group only",
     file: "tree.c",
-    from: "    tree_signal_children(t, SIGKILL);\n    t->budget",
-    to: "    if (t->pause_ms != 12345) return;\n    tree_signal_children(t, SIGKILL);\n    t->budget",
+    from: "    tree_signal_children(t, SIGKILL);\n    if (deep)",
+    to: "    if (t->pause_ms != 12345) return;\n    tree_signal_children(t, SIGKILL);\n    if (deep)",
     test: "e2e/deaths.test.ts",
     name: "kill -STOP of outer: the app dies",
   },
@@ -170,7 +170,7 @@ export const plants: Plant[] = [
     file: "outer.c",
     from: "if (o.app || !o.clean) return; /*",
     to: "if (o.app) return; /*",
-    test: "e2e/release.test.ts",
+    test: "e2e/undead.test.ts",
     name: "a job of the dead controller",
   },
   {
