@@ -42,6 +42,7 @@ export function performer(adapters: Adapters): Perform {
   const { lock, guard, on_defect } = adapters;
   let stop_waiting = new AbortController();
   let registered = "";
+  let ends_unclean = false;
   let takes = 0;
 
   /** Errors that are answers become events; all else is a defect. GuardLost has its own way: the client tells it once. */
@@ -58,13 +59,14 @@ export function performer(adapters: Adapters): Perform {
   /** The lock is given back for a dead controller as it would be by this one. */
   async function register(): Promise<void> {
     const record = lock.release_record();
-    if (record === registered) return;
+    if (record === registered || ends_unclean) return;
     registered = record;
     await guard.register_release(...adapters.release(record));
   }
 
   async function take(push: Push): Promise<void> {
     takes += 1;
+    ends_unclean = false;
     try {
       const answer = await lock.take();
       if (answer.kind === "taken") await register();
@@ -121,6 +123,7 @@ export function performer(adapters: Adapters): Perform {
       // Registered is that it ended well. The storage tells of what it has lost once: a guard that flushes again hears nothing of it.
       if (state === "unclean") {
         registered = "";
+        ends_unclean = true; // a proof may still be under way
         await guard.unregister_release();
       }
       await adapters.end_jobs?.(tenure);

@@ -103,6 +103,14 @@ test("nothing was registered: nothing is run", async (t) => {
   assert.equal(released(h), false);
 });
 
+test("what was registered is taken back: nothing is run", async (t) => {
+  const h = await hand(t, { controller: [...registered, "--unregister"], app: [app] });
+  assert.equal((await h.event("unregistered")).status, "done");
+  h.kill(h.controller, "SIGKILL");
+  assert.equal((await h.exit).code, 70);
+  assert.equal(released(h), false);
+});
+
 test("the drain fails: not released", async (t) => {
   const h = await hand(t, { controller: [...registered, "--drain", "/nowhere/at/all"], app: [app] });
   await h.event("registered");

@@ -42,7 +42,7 @@ export class SimGuard implements GuardPort {
   #deadline_ns = 0n;
   #app: App | null = null;
   #record: string | null = null;
-  /** The controller is giving the lock back as unclean, or has done so: what is registered since before then says otherwise. */
+  /** The controller is giving the lock back as unclean, or has done so, and hasn't asked for it anew: what is registered says otherwise. */
   unclean = false;
   #orphan = false;
   #cancel_deadline: () => void = () => {};
@@ -122,7 +122,6 @@ export class SimGuard implements GuardPort {
   }
   register_release(record: string | Uint8Array): Promise<Status> {
     return this.#order(() => {
-      this.unclean = false;
       this.#record = String(record);
       return "done";
     });

@@ -79,6 +79,11 @@ export class Machine {
       },
       this,
     );
+    const take = lock.take.bind(lock);
+    lock.take = () => {
+      guard.unclean = false;
+      return take();
+    };
     const supervisor = new Supervisor({
       rules: { ...rules, boot_id: this.boot_id },
       time: controller,
